@@ -1,0 +1,50 @@
+# Two commands matter to a new user: `make demo` and `make test`. Everything else is in `make help`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+GROUPS := orchestrator rules_engine isolation_forest autoencoder xgboost_classifier decision_engine \
+          post_auth_intelligence local training dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check bench lock clean
+
+help: ## what each command does
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(READY) ## start the server, score samples and a simulated stream, print the verdicts, stop
+	$(BIN)/assay demo
+
+serve: $(READY) ## start the embedded server on 127.0.0.1:8080 (data in ./var)
+	$(BIN)/assay serve --data-dir var
+
+test: $(READY) ## every test that needs no container
+	$(BIN)/pytest
+
+check: $(READY) ## lint, format, types, import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(READY) ## measure the figures, print the table, write benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+lock: $(READY) ## pin every dependency group, with hashes, into requirements/
+	@for group in $(GROUPS); do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" --group $$group --output-file requirements/$$group.txt || exit 1; \
+	done
+
+clean: ## remove the environment and what runs have left behind
+	rm -rf $(VENV) var replay .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The environment is rebuilt when the pins change. uv comes from pip and needs nothing installed beforehand.
+$(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Assay needs python3 >= 3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "python3 has no venv module (on Debian: apt-get install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@

@@ -1,0 +1,40 @@
+"""Every error Assay raises on purpose, named once. `functions/*` turn them into answers in one place."""
+
+from __future__ import annotations
+
+
+class AssayError(Exception):
+    """Base of all errors Assay raises on purpose."""
+
+
+class ReleaseError(AssayError):
+    """A release that must not be served: corrupt, unsigned, mismatching or incomplete."""
+
+
+class RuleError(AssayError):
+    """A rules file that must not be served. The message names the rule and what is wrong with it."""
+
+
+class PolicyError(AssayError):
+    """A policy file that must not be served."""
+
+
+class StorageError(AssayError):
+    """The store could not read or commit. Nothing of the failed unit was kept."""
+
+
+class StageError(AssayError):
+    """A stage did not give a usable answer."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(f"{stage}: {reason}")
+        self.stage = stage
+        self.reason = reason
+
+
+class StageFailed(StageError):  # noqa: N818 - named for what happened, as in the protocol: answered, but wrongly
+    """The stage answered with an error, or with something that is not a valid answer (502 in strict mode)."""
+
+
+class StageUnavailable(StageError):  # noqa: N818
+    """The stage could not be reached, or not in time (503 in strict mode)."""

@@ -1,0 +1,23 @@
+"""What all wire contracts share: strict, closed, immutable."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+TOKEN_PATTERN = r"^[A-Za-z0-9._:-]+$"
+Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TOKEN_PATTERN)]
+"""An opaque identifier: 1-64 of `[A-Za-z0-9._:-]`."""
+
+FeatureValue = float | str | None
+"""A number, a category, or None: unknown. Unknown is never zero."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class Contract(BaseModel):
+    """Base of every request, answer and event: unknown fields refused, no coercion, immutable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
