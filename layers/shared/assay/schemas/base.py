@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-TOKEN_PATTERN = r"^[A-Za-z0-9._:-]+$"
-Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TOKEN_PATTERN)]
+IDENTIFIER = r"^[A-Za-z0-9._:-]+$"
+Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=IDENTIFIER)]
 """An opaque identifier: 1-64 of `[A-Za-z0-9._:-]`."""
 
 FeatureValue = float | str | None

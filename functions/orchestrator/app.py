@@ -1,0 +1,150 @@
+"""The public HTTP API. Parses, calls the pipeline, replies; every error is an RFC 9457 problem."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from assay.errors import StorageError
+from assay.features.rates import Rates
+from assay.ports import ProfileStore
+from assay.problems import MEDIA_TYPE, Problem, unavailable
+from assay.schemas.strict_json import MAX_BODY
+from assay.security import TokenVerifier
+from functions.orchestrator import openapi
+from functions.orchestrator.intake import read_login, read_transaction
+from functions.orchestrator.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+JSON = "application/json"
+MAX_UNDER_WAY = 128
+
+Readiness = Callable[[], Awaitable[dict[str, str]]]
+"""Says what is wrong, part by part; empty when everything is as it should be."""
+
+
+@dataclass(slots=True)
+class Api:
+    """What the routes work with."""
+
+    pipeline: Pipeline
+    profile: ProfileStore
+    verifier: TokenVerifier
+    rates: Rates
+    readiness: Readiness
+    under_way: int = 0
+    """Requests being scored; more than `MAX_UNDER_WAY` are refused at once rather than served late."""
+
+    async def score(self, request: Request) -> Response:
+        """`POST /score`."""
+        principal = self.verifier.authenticate(request.headers.get("authorization"), "score:write")
+        if self.under_way >= MAX_UNDER_WAY:
+            raise unavailable("overloaded", "Too many transactions under way")
+        self.under_way += 1
+        try:
+            body = await _body(request)
+            submission = read_transaction(body, principal.client_id, self.rates, datetime.now(UTC))
+            verdict = await self.pipeline.score(submission, _explain(request))
+        finally:
+            self.under_way -= 1
+        return Response(verdict, media_type=JSON)
+
+    async def decision(self, request: Request, transaction_id: str) -> Response:
+        """`GET /decisions/{transaction_id}`: the caller's own decisions only."""
+        principal = self.verifier.authenticate(request.headers.get("authorization"), "decisions:read")
+        verdict = await self.pipeline.find(principal.client_id, transaction_id)
+        if verdict is None:
+            raise Problem(404, "unknown_transaction", "No decision of yours has this transaction_id")
+        return Response(verdict, media_type=JSON)
+
+    async def login(self, request: Request) -> Response:
+        """`POST /events/logins`."""
+        principal = self.verifier.authenticate(request.headers.get("authorization"), "events:write")
+        login = read_login(await _body(request), datetime.now(UTC))
+        try:
+            new = await self.profile.record_login(principal.client_id, login)
+        except StorageError as error:
+            raise unavailable("storage", "The event could not be made durable; send it again") from error
+        return Response(b'{"recorded":true}' if new else b'{"recorded":false}', 202, media_type=JSON)
+
+    async def ready(self) -> Response:
+        """`GET /ready`."""
+        faults = await self.readiness()
+        if faults:
+            detail = "; ".join(f"{part}: {fault}" for part, fault in faults.items())
+            raise unavailable("not_ready", detail)
+        return Response(b'{"status":"ready"}', media_type=JSON)
+
+
+async def health() -> Response:
+    """`GET /health`: the process answers."""
+    return Response(b'{"status":"ok"}', media_type=JSON)
+
+
+def create_app(api: Api) -> FastAPI:
+    """The ASGI application. `lifespan` is left to whoever runs it."""
+    app = FastAPI(title="Assay", version=openapi.VERSION, description=openapi.DESCRIPTION, redoc_url=None)
+    route = app.add_api_route
+    route("/score", api.score, methods=["POST"], **openapi.SCORE)
+    route("/decisions/{transaction_id}", api.decision, methods=["GET"], **openapi.DECISION)
+    route("/events/logins", api.login, methods=["POST"], **openapi.LOGIN)
+    route("/health", health, methods=["GET"], **openapi.HEALTH)
+    route("/ready", api.ready, methods=["GET"], **openapi.READY)
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_fault)
+    app.openapi_schema = openapi.document(app)
+    return app
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body, read no further than is allowed."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        raise Problem(415, "media_type", f"Content-Type should be {JSON}")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > MAX_BODY:
+        raise _too_large()
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise _too_large()
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large() -> Problem:
+    # The rest of the body is not read, so the connection cannot be used again.
+    detail = f"The body is longer than {MAX_BODY} bytes"
+    return Problem(413, "body_too_large", detail, headers={"Connection": "close"})
+
+
+def _explain(request: Request) -> bool:
+    return request.query_params.get("explain", "") in {"true", "1"} if request.scope["query_string"] else False
+
+
+def _answer(problem: Problem) -> Response:
+    return Response(problem.to_json(), problem.status, problem.headers, MEDIA_TYPE)
+
+
+async def _on_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - what it is registered for
+    return _answer(error)
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    problem = Problem(error.status_code, "http", str(error.detail), headers=dict(error.headers or {}))
+    return _answer(problem)
+
+
+async def _on_fault(_: Request, error: Exception) -> Response:
+    log.error("unexpected fault", exc_info=error)
+    return _answer(unavailable("internal", "An unexpected fault; it is logged"))

@@ -1,0 +1,129 @@
+"""One transaction on its way through the pipeline, and what is made of it: question, verdict, record, event."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import perf_counter_ns
+from typing import Any
+
+from assay.features.transaction import MONEY_SCALE
+from assay.ports import DecisionRecord
+from assay.schemas.base import Contract, FeatureValue
+from assay.schemas.stages import DecisionRequest, DecisionResult, RulesResult, StandInUsage
+from assay.schemas.verdict import FraudVerdict, ReleaseRef
+from functions.orchestrator.intake import Submission
+
+PROFILE = "profile"
+
+
+@dataclass(slots=True)
+class Case:
+    """What is known so far. `deadline` is on the stage client's clock, in seconds."""
+
+    submission: Submission
+    deadline: float
+    features: dict[str, FeatureValue] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+    timings_us: dict[str, int] = field(default_factory=dict)
+    rules: RulesResult | None = None
+    scores: dict[str, Any] = field(default_factory=dict)
+
+    def lap(self, name: str, since_ns: int) -> int:
+        """Notes the time since `since_ns` under the name; returns now."""
+        now = perf_counter_ns()
+        self.timings_us[name] = (now - since_ns) // 1000
+        return now
+
+    @property
+    def amount(self) -> float | None:
+        """In the base currency; None when there is no rate."""
+        scaled = self.submission.transaction.amount
+        return None if scaled is None else scaled / MONEY_SCALE
+
+    def tokens(self) -> set[str]:
+        """Everything about the transaction that a deny list may name."""
+        transaction = self.submission.transaction
+        found = (transaction.account, transaction.device, transaction.address, transaction.counterparty)
+        return {token for token in found if token is not None}
+
+
+def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequest:
+    """What the decision engine is asked. Its parts were validated when they were made."""
+    return DecisionRequest.model_construct(
+        transaction_id=case.submission.transaction.transaction_id,
+        amount=case.amount,
+        rules=case.rules,
+        isolation_forest=case.scores.get("isolation_forest"),
+        autoencoder=case.scores.get("autoencoder"),
+        xgboost_classifier=case.scores.get("xgboost_classifier"),
+        profile_known=PROFILE not in case.degraded,
+        deny_listed=deny_listed,
+        stand_in_usage=usage,
+    )
+
+
+def verdict_of(case: Case, result: DecisionResult, release: ReleaseRef, decided_at: datetime) -> FraudVerdict:
+    """The answer to the caller."""
+    rules, scores = case.rules, case.scores
+    return FraudVerdict.model_construct(
+        transaction_id=case.submission.transaction.transaction_id,
+        decision=result.decision,
+        confidence=result.confidence,
+        fraud_score=_rounded(scores.get("xgboost_classifier"), "fraud_score"),
+        if_score=_rounded(scores.get("isolation_forest"), "if_score"),
+        ae_error=_rounded(scores.get("autoencoder"), "ae_error"),
+        rules_flag=None if rules is None else rules.rules_flag,
+        triggered_rules=[] if rules is None else [rule.id for rule in rules.fired],
+        rules_not_evaluated=[] if rules is None else rules.not_evaluated,
+        reasons=result.reasons,
+        triggered_by=result.triggered_by,
+        is_early_exit=result.is_early_exit,
+        degraded=case.degraded,
+        release=release,
+        challenge=None,
+        decided_at=decided_at,
+        timings_us=case.timings_us,
+    )
+
+
+def record_of(case: Case, verdict: bytes, decided_at: datetime, stand_in: StandInUsage | None) -> DecisionRecord:
+    """The unit of work to commit."""
+    submission = case.submission
+    return DecisionRecord(
+        client_id=submission.client_id,
+        transaction_id=submission.transaction.transaction_id,
+        fingerprint=submission.fingerprint,
+        verdict=verdict,
+        decided_at=decided_at,
+        activity=submission.transaction,
+        event=_event(case, verdict),
+        stand_in=stand_in,
+    )
+
+
+def _event(case: Case, verdict: bytes) -> bytes:
+    """`TransactionScored` as JSON, joined from parts that are JSON already."""
+    submission = case.submission
+    head = {
+        "event": "transaction.scored",
+        "version": 1,
+        "client_id": submission.client_id,
+        "occurred_at": submission.occurred_at.isoformat(),
+        "features": case.features,
+        "amount_base": case.amount,
+    }
+    parts = (
+        json.dumps(head, separators=(",", ":")).encode()[:-1],
+        b',"transaction":',
+        submission.document,
+        b',"verdict":',
+        verdict,
+        b"}",
+    )
+    return b"".join(parts)
+
+
+def _rounded(score: Contract | None, name: str) -> float | None:
+    return None if score is None else round(float(getattr(score, name)), 6)

@@ -1,0 +1,135 @@
+"""What the API says of itself. The routes parse by themselves, so their schemas are declared here, once."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from assay.problems import MEDIA_TYPE
+from assay.schemas.login import LoginEvent
+from assay.schemas.transaction import FlatTransaction, TransactionRequest
+from assay.schemas.verdict import FraudVerdict
+
+VERSION = version("assay")
+DESCRIPTION = """Real-time fraud decisions for payments.
+
+Send one transaction to `POST /score`; the answer is APPROVE, CHALLENGE or DECLINE with the reasons. The same
+`transaction_id` with the same body always gets the same bytes; with another body it gets 409. Errors are RFC 9457
+problems that name the field and never repeat its value."""
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "code", "detail"],
+                "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
+            },
+        },
+    },
+}
+MODELS = (TransactionRequest, FlatTransaction, LoginEvent)
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {MEDIA_TYPE: {"schema": _ref("Problem")}}
+    return {status: {"description": _DESCRIBED[status], "content": content} for status in statuses}
+
+
+_DESCRIBED = {
+    400: "The body is not strict UTF-8 JSON",
+    401: "No valid token",
+    403: "The token lacks the scope",
+    404: "No such decision",
+    409: "The transaction_id was used with another body",
+    413: "The body is longer than 64 kB",
+    415: "The body is not application/json",
+    422: "A field is not valid; it is named",
+    502: "A stage the verdict needs has failed",
+    503: "No verdict now; try again after Retry-After",
+}
+
+
+def _body(*names: str) -> dict[str, Any]:
+    refs = [_ref(name) for name in names]
+    schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+_STATUS = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
+_RECORDED = {"type": "object", "required": ["recorded"], "properties": {"recorded": {"type": "boolean"}}}
+_SECURED = [{"bearer": []}]
+_EXPLAIN = {
+    "name": "explain",
+    "in": "query",
+    "description": "Compute every model's contributions, even where they could not matter.",
+    "schema": {"type": "string", "enum": ["true", "false"]},
+}
+
+SCORE: dict[str, Any] = {
+    "summary": "Decide one transaction",
+    "responses": {
+        200: _json("The verdict", _ref("FraudVerdict")),
+        **_problems(400, 401, 403, 409, 413, 415, 422, 502, 503),
+    },
+    "openapi_extra": {
+        "security": _SECURED,
+        "parameters": [_EXPLAIN],
+        "requestBody": _body("TransactionRequest", "FlatTransaction"),
+    },
+}
+DECISION: dict[str, Any] = {
+    "summary": "The verdict given before, byte for byte",
+    "responses": {200: _json("The verdict", _ref("FraudVerdict")), **_problems(401, 403, 404, 503)},
+    "openapi_extra": {"security": _SECURED},
+}
+LOGIN: dict[str, Any] = {
+    "summary": "Tell of one login attempt",
+    "status_code": 202,
+    "responses": {
+        202: _json("Counted; `recorded` is false for an event known already", _RECORDED),
+        **_problems(400, 401, 403, 413, 415, 422, 503),
+    },
+    "openapi_extra": {"security": _SECURED, "requestBody": _body("LoginEvent")},
+}
+HEALTH: dict[str, Any] = {
+    "summary": "The process answers",
+    "responses": {200: _json("It does", _STATUS)},
+}
+READY: dict[str, Any] = {
+    "summary": "Everything a verdict needs is in order",
+    "responses": {200: _json("It is", _STATUS), **_problems(503)},
+}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the schemas of the contracts."""
+    result = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    template = "#/components/schemas/{model}"
+    _, inputs = models_json_schema([(model, "validation") for model in MODELS], ref_template=template)
+    _, outputs = models_json_schema([(FraudVerdict, "serialization")], ref_template=template)
+    components = result.setdefault("components", {})
+    schemas = {**components.get("schemas", {}), **outputs.get("$defs", {}), **inputs.get("$defs", {})}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    components["schemas"] = {**schemas, "Problem": PROBLEM}
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    return result

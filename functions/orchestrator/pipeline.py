@@ -1,0 +1,186 @@
+"""A request, from door to door: profile, rules, models, decision, one durable commit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter_ns
+
+from assay import stages
+from assay.errors import StageError, StageFailed, StorageError
+from assay.features.profile import unknown_features
+from assay.ports import DecisionStore, ProfileStore
+from assay.problems import Problem, unavailable
+from assay.schemas.stages import Decision, DecisionResult, RulesFlag, ScoringInput, StandInUsage
+from assay.schemas.verdict import ReleaseRef
+from assay.stages import StageClient
+from functions.orchestrator.case import PROFILE, Case, question, record_of, verdict_of
+from functions.orchestrator.intake import Submission
+
+log = logging.getLogger(__name__)
+MODELS = (stages.ISOLATION_FOREST, stages.AUTOENCODER, stages.XGBOOST_CLASSIFIER)
+NOTHING_USED = StandInUsage()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the release's policy says about the pipeline itself."""
+
+    release: ReleaseRef
+    deadline_s: float
+    strict: bool
+    """Seed B's way: a stage that fails is a 502, one that cannot be reached a 503; nothing is decided without it."""
+    deny_list: frozenset[str] = frozenset()
+
+
+class Pipeline:
+    """Gives every accepted transaction exactly one verdict."""
+
+    def __init__(
+        self,
+        client: StageClient,
+        profile: ProfileStore,
+        decisions: DecisionStore,
+        settings: Settings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._profile = profile
+        self._decisions = decisions
+        self._settings = settings
+        self._now = now
+        self._under_way: dict[tuple[str, str], tuple[bytes, asyncio.Future[bytes]]] = {}
+
+    async def score(self, submission: Submission, explain: bool = False) -> bytes:
+        """The verdict's bytes; for a repeated transaction, those of the first time.
+
+        Raises `Problem`: 409 for the same id with another body, 502 / 503 when there can be no verdict.
+        """
+        key = (submission.client_id, submission.transaction.transaction_id)
+        under_way = self._under_way.get(key)
+        if under_way is not None:
+            return _same(submission, under_way[0], await asyncio.shield(under_way[1]))
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = (submission.fingerprint, answer)
+        try:
+            verdict = await self._find_or_decide(submission, explain)
+        except BaseException as error:
+            answer.set_exception(error if isinstance(error, Problem) else unavailable("interrupted", "Try again"))
+            answer.exception()  # seen: nobody has to wait for it
+            raise
+        finally:
+            del self._under_way[key]
+        answer.set_result(verdict)
+        return verdict
+
+    async def find(self, client_id: str, transaction_id: str) -> bytes | None:
+        """The bytes of the verdict given to this client for the transaction, if any. Raises `Problem` 503."""
+        try:
+            stored = await self._decisions.find(client_id, transaction_id)
+        except StorageError as error:
+            raise _storage_down(error) from error
+        return None if stored is None else stored.verdict
+
+    async def _find_or_decide(self, submission: Submission, explain: bool) -> bytes:
+        try:
+            stored = await self._decisions.find(submission.client_id, submission.transaction.transaction_id)
+        except StorageError as error:
+            raise _storage_down(error) from error
+        if stored is not None:
+            return _same(submission, stored.fingerprint, stored.verdict)
+        case = Case(submission, self._client.clock() + self._settings.deadline_s)
+        await self._read_profile(case)
+        try:
+            return await self._decide_and_commit(case, explain)
+        except BaseException as error:
+            # Without a durable verdict the transaction was not accepted, so it must not count either.
+            if PROFILE not in case.degraded:
+                await self._profile.retract(submission.transaction)
+            if isinstance(error, StageError):
+                raise _no_verdict(error) from error
+            if isinstance(error, StorageError):
+                raise _storage_down(error) from error
+            raise
+
+    async def _read_profile(self, case: Case) -> None:
+        transaction, start = case.submission.transaction, perf_counter_ns()
+        try:
+            case.features = await self._profile.observe(transaction)
+        except StorageError as error:
+            if self._settings.strict:
+                raise _storage_down(error) from error
+            log.warning("decided without the profile: %s", error)
+            case.features = unknown_features(transaction)
+            case.degraded.append(PROFILE)
+        case.features.update(case.submission.given)
+        case.lap(PROFILE, start)
+
+    async def _decide_and_commit(self, case: Case, explain: bool) -> bytes:
+        start = perf_counter_ns()
+        await self._run_stages(case, explain)
+        lap = perf_counter_ns()
+        account = case.submission.transaction.account
+        usage = self._decisions.stand_in_usage(account) if account else NOTHING_USED
+        denied = bool(self._settings.deny_list) and not self._settings.deny_list.isdisjoint(case.tokens())
+        result = await self._client.call(stages.DECISION_ENGINE, question(case, denied, usage), case.deadline)
+        case.lap("decision_engine", lap)
+        case.lap("total", start)
+        decided_at = self._now()
+        verdict = verdict_of(case, result, self._settings.release, decided_at).model_dump_json().encode()
+        await self._decisions.commit(record_of(case, verdict, decided_at, _usage_after(case, usage, result)))
+        return verdict
+
+    async def _run_stages(self, case: Case, explain: bool) -> None:
+        """Rules first; the models only when no rule blocks."""
+        request = ScoringInput.model_construct(
+            transaction_id=case.submission.transaction.transaction_id, features=case.features, explain=explain
+        )
+        start = perf_counter_ns()
+        try:
+            case.rules = await self._client.call(stages.RULES_ENGINE, request, case.deadline)
+        except StageError as error:
+            self._do_without(case, error)
+        start = case.lap(stages.RULES_ENGINE.name, start)
+        if case.rules is not None and case.rules.rules_flag is RulesFlag.BLOCK:
+            return
+        answers = await self._client.call_together([(stage, request) for stage in MODELS], case.deadline)
+        for stage, answer in zip(MODELS, answers, strict=True):
+            if isinstance(answer, StageError):
+                self._do_without(case, answer)
+            else:
+                case.scores[stage.name] = answer
+        case.lap("models", start)
+
+    def _do_without(self, case: Case, error: StageError) -> None:
+        if self._settings.strict:
+            raise error
+        log.warning("decided without %s: %s", error.stage, error.reason)
+        case.degraded.append(error.stage)
+
+
+def _usage_after(case: Case, used: StandInUsage, result: DecisionResult) -> StandInUsage | None:
+    """What stand-in approvals add up to; a full decision ends the count. None: nothing changes."""
+    if not case.degraded:
+        return NOTHING_USED if used.count else None
+    if not result.stand_in or result.decision is not Decision.APPROVE:
+        return None
+    return StandInUsage(count=used.count + 1, amount=used.amount + (case.amount or 0.0))
+
+
+def _same(submission: Submission, fingerprint: bytes, verdict: bytes) -> bytes:
+    if fingerprint != submission.fingerprint:
+        raise Problem(409, "conflict", "This transaction_id was used for a transaction with another body")
+    return verdict
+
+
+def _no_verdict(error: StageError) -> Problem:
+    status = 502 if isinstance(error, StageFailed) else 503
+    return Problem(status, "stage", f"No verdict without {error.stage}", headers={"Retry-After": "1"})
+
+
+def _storage_down(error: StorageError) -> Problem:
+    log.error("storage: %s", error)
+    return unavailable("storage", "The decision could not be made durable; send it again")

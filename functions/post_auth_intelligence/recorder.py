@@ -1,0 +1,46 @@
+"""Records every scored event, blocked ones too, with its features and release: what training will learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from assay.errors import AssayError
+from assay.ports import OutboxEvent, ScoredEvent, ScoredEventStore
+from assay.schemas.verdict import TransactionScored
+
+
+class PoisonEvent(AssayError):  # noqa: N818 - the queueing world's own word
+    """An event that no retry will make readable."""
+
+
+class ScoredEventRecorder:
+    """Consumer of `transaction.scored`. Idempotent: the store keeps the first of equal events."""
+
+    name = "post_auth_intelligence"
+
+    def __init__(self, store: ScoredEventStore) -> None:
+        self._store = store
+
+    async def handle(self, events: Sequence[OutboxEvent]) -> None:
+        """Keeps all of them, or raises: `PoisonEvent`, or what the store raises."""
+        await self._store.record([_read(event.body) for event in events])
+
+
+def _read(body: bytes) -> ScoredEvent:
+    try:
+        event = TransactionScored.model_validate_json(body)
+    except ValidationError as error:
+        raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from error
+    verdict = event.verdict
+    return ScoredEvent(
+        client_id=event.client_id,
+        transaction_id=verdict.transaction_id,
+        decided_at=verdict.decided_at,
+        decision=verdict.decision,
+        release_version=verdict.release.version,
+        release_hash=verdict.release.hash,
+        is_early_exit=verdict.is_early_exit,
+        body=body,
+    )

@@ -1,0 +1,84 @@
+"""Many units of work, one fsync.
+
+Statements run on the event loop's thread, where nothing competes for the interpreter; only COMMIT, which waits for the
+disk, runs in a thread. Units that arrive while a commit is under way share the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from assay.errors import StorageError
+
+Unit = Callable[[sqlite3.Connection], object]
+
+
+class GroupCommit:
+    """The only writer of a database. Belongs to one event loop."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._waiting: list[tuple[Unit, asyncio.Future[None]]] = []
+        self._draining: asyncio.Task[None] | None = None
+
+    async def commit(self, unit: Unit) -> None:
+        """Runs the unit's statements and returns once they are durable. Raises `StorageError`; then nothing is kept."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, done))
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        await done
+
+    async def close(self) -> None:
+        """Waits for what is under way, then closes the connection."""
+        if self._draining is not None:
+            await self._draining
+        self._thread.shutdown()
+        self._connection.close()
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                await self._settle(group)
+        finally:
+            self._draining = None
+
+    async def _settle(self, group: list[tuple[Unit, asyncio.Future[None]]]) -> None:
+        error = await self._try(group)
+        if error is not None and len(group) > 1:
+            # One unit's fault must not fail its neighbours: each gets a transaction of its own.
+            for single in group:
+                await self._settle([single])
+            return
+        for _, done in group:
+            if done.cancelled():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(StorageError(f"not committed: {error}"))
+
+    async def _try(self, group: list[tuple[Unit, asyncio.Future[None]]]) -> Exception | None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for unit, _ in group:
+                unit(connection)
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
+        except Exception as error:
+            self._roll_back()
+            return error
+        return None
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # The transaction is gone either way: it was never committed, and the next BEGIN shows what is wrong.
+            return

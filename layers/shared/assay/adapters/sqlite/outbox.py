@@ -1,0 +1,68 @@
+"""The transactional outbox: events wait in the file that holds their decisions."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from assay.adapters.sqlite.ledger import SqliteLedger
+from assay.ports import OutboxEvent
+
+REGISTER = "INSERT OR IGNORE INTO consumers VALUES (?, 0)"
+PURGE_EVERY = 1_000
+
+
+class SqliteOutbox:
+    """Events in commit order; each registered consumer has its own place in them."""
+
+    def __init__(self, ledger: SqliteLedger, consumers: list[str]) -> None:
+        self._ledger = ledger
+        self._places: dict[str, int] = {}
+        self._names = consumers
+        self._purged = 0
+
+    async def open(self) -> None:
+        """Registers the consumers, so that no event is purged before each of them had it."""
+
+        def register(connection: sqlite3.Connection) -> None:
+            connection.executemany(REGISTER, [(name,) for name in self._names])
+
+        await self._ledger.commits.commit(register)
+        rows = self._ledger.reader.execute("SELECT name, sequence FROM consumers").fetchall()
+        self._places = dict(rows)
+
+    async def pending(self, consumer: str, limit: int) -> list[OutboxEvent]:
+        """The oldest events the consumer has not had."""
+        rows = self._ledger.reader.execute(
+            "SELECT sequence, body FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?",
+            (self._places[consumer], limit),
+        ).fetchall()
+        return [OutboxEvent(*row) for row in rows]
+
+    async def advance(self, consumer: str, sequence: int) -> None:
+        """Everything up to `sequence` is done for the consumer; what all have had is deleted now and then."""
+
+        def move(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE consumers SET sequence = ? WHERE name = ?", (sequence, consumer))
+            self._purge(connection)
+
+        await self._ledger.commits.commit(move)
+        self._places[consumer] = sequence
+
+    async def bury(self, consumer: str, event: OutboxEvent, reason: str) -> None:
+        """Keeps the event in the dead letters."""
+        row = (consumer, event.sequence, event.body, reason[:1000], time.time_ns() // 1000)
+        await self._ledger.commits.commit(
+            lambda connection: connection.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?)", row)
+        )
+
+    async def depth(self) -> int:
+        """How many deliveries are outstanding, over all consumers."""
+        query = "SELECT count(*) FROM outbox, consumers WHERE outbox.sequence > consumers.sequence"
+        return int(self._ledger.reader.execute(query).fetchone()[0])
+
+    def _purge(self, connection: sqlite3.Connection) -> None:
+        had_by_all = connection.execute("SELECT min(sequence) FROM consumers").fetchone()[0]
+        if had_by_all - self._purged >= PURGE_EVERY:
+            connection.execute("DELETE FROM outbox WHERE sequence <= ?", (had_by_all,))
+            self._purged = had_by_all

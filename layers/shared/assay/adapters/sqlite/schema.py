@@ -1,0 +1,143 @@
+"""The embedded installation's one file: its tables, its version, how it is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from assay.errors import StorageError
+
+APPLICATION_ID = 0x41535359  # "ASSY"
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_MS = 2_000
+
+TABLES = """
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY,
+    client_id TEXT NOT NULL,
+    transaction_id TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    verdict BLOB NOT NULL,
+    decided_at INTEGER NOT NULL,
+    UNIQUE (client_id, transaction_id)
+);
+-- What the profile counted: the windows are rebuilt from here. Same id as the decision.
+CREATE TABLE activity (
+    id INTEGER PRIMARY KEY REFERENCES decisions (id),
+    time INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    amount INTEGER,
+    country TEXT,
+    device TEXT,
+    address TEXT,
+    counterparty TEXT,
+    fraud INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX activity_by_account ON activity (account, time);
+CREATE INDEX activity_by_device ON activity (device, time, account) WHERE device IS NOT NULL;
+CREATE INDEX activity_by_address ON activity (address, time, account) WHERE address IS NOT NULL;
+CREATE INDEX activity_by_counterparty ON activity (counterparty, time, fraud) WHERE counterparty IS NOT NULL;
+CREATE TABLE device_uses (
+    account TEXT NOT NULL,
+    device TEXT NOT NULL,
+    first_use INTEGER NOT NULL,
+    PRIMARY KEY (account, device)
+) WITHOUT ROWID;
+CREATE TABLE logins (
+    client_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    account TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    success INTEGER NOT NULL,
+    UNIQUE (client_id, event_id)
+);
+CREATE INDEX logins_by_account ON logins (account, time, success);
+CREATE TABLE stand_in (
+    account TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    amount REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    body BLOB NOT NULL
+);
+CREATE TABLE consumers (
+    name TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE dead_letters (
+    consumer TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    buried_at INTEGER NOT NULL,
+    PRIMARY KEY (consumer, sequence)
+);
+CREATE TABLE scored_events (
+    client_id TEXT NOT NULL,
+    transaction_id TEXT NOT NULL,
+    decided_at INTEGER NOT NULL,
+    decision TEXT NOT NULL,
+    release_version TEXT NOT NULL,
+    release_hash TEXT NOT NULL,
+    is_early_exit INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    UNIQUE (client_id, transaction_id)
+);
+"""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection for writing; creates the file when there is none.
+
+    Raises `StorageError` for a file that is not ours, of another version, or locked.
+    """
+    try:
+        connection = _connect(path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _ensure_schema(connection, path)
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"{path.name}: {error}") from error
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A second connection that only reads, and sees what is committed."""
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Autocommit: transactions are begun and committed by name. Only one thread at a time uses a connection.
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000, cached_statements=256
+    )
+    connection.execute("PRAGMA cache_size = -65536")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if empty:
+            for statement in TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif application != APPLICATION_ID:
+            raise StorageError(f"{path.name}: not a database of Assay")
+        elif version != SCHEMA_VERSION:
+            raise StorageError(
+                f"{path.name}: schema version {version}, this Assay needs {SCHEMA_VERSION}; use the matching Assay"
+            )
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

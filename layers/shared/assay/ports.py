@@ -1,0 +1,127 @@
+"""Everything outside, as Protocols. Each has a SQLite/folder adapter and an AWS adapter with one contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from assay.features.transaction import Login, Transaction
+from assay.schemas.base import FeatureValue
+from assay.schemas.stages import StandInUsage
+
+
+class ProfileStore(Protocol):
+    """Windows per account, device, address and counterparty. Every method raises `StorageError`."""
+
+    async def observe(self, transaction: Transaction) -> dict[str, FeatureValue]:
+        """Counts the transaction (once) and returns every feature of the catalogue."""
+        ...
+
+    async def retract(self, transaction: Transaction) -> None:
+        """Takes back an observation whose verdict could not be committed."""
+        ...
+
+    async def record_login(self, client_id: str, login: Login) -> bool:
+        """Counts a login attempt durably. False when this event is known already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """A verdict as first given: its bytes, and the fingerprint of the request it answered."""
+
+    fingerprint: bytes
+    verdict: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One unit of work: the verdict, what the profile counted, the event about it, the stand-in account."""
+
+    client_id: str
+    transaction_id: str
+    fingerprint: bytes
+    verdict: bytes
+    decided_at: datetime
+    activity: Transaction
+    event: bytes
+    stand_in: StandInUsage | None = None
+    """The account's new stand-in usage; None leaves it as it is."""
+
+
+class DecisionStore(Protocol):
+    """Verdicts by client and transaction id, with the event about each. Every method raises `StorageError`."""
+
+    async def find(self, client_id: str, transaction_id: str) -> StoredDecision | None:
+        """The decision given before, if any."""
+        ...
+
+    async def commit(self, record: DecisionRecord) -> None:
+        """Makes the record durable, all of it or nothing, before it returns."""
+        ...
+
+    def stand_in_usage(self, account: str) -> StandInUsage:
+        """What stand-in decisions approved for the account since its last full decision."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """An event waiting for its consumers. `sequence` orders events; delivery is at least once."""
+
+    sequence: int
+    body: bytes
+
+
+class Consumer(Protocol):
+    """Something that learns of events. Must be idempotent."""
+
+    name: str
+
+    async def handle(self, events: Sequence[OutboxEvent]) -> None:
+        """Takes all events or raises; a batch that raised is offered again, event by event."""
+        ...
+
+
+class Outbox(Protocol):
+    """The events of committed decisions, in order, and how far each consumer has come."""
+
+    async def pending(self, consumer: str, limit: int) -> list[OutboxEvent]:
+        """The oldest events the consumer has not had."""
+        ...
+
+    async def advance(self, consumer: str, sequence: int) -> None:
+        """Everything up to `sequence` is done for the consumer."""
+        ...
+
+    async def bury(self, consumer: str, event: OutboxEvent, reason: str) -> None:
+        """Moves a poison event to the consumer's dead letters and goes on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredEvent:
+    """What post-authorisation intelligence keeps of a scored transaction."""
+
+    client_id: str
+    transaction_id: str
+    decided_at: datetime
+    decision: str
+    release_version: str
+    release_hash: str
+    is_early_exit: bool
+    body: bytes
+
+
+class ScoredEventStore(Protocol):
+    """Every scored event, blocked ones too, with its features and release."""
+
+    async def record(self, events: Sequence[ScoredEvent]) -> None:
+        """Keeps the events; one that is there already is left as it is."""
+        ...
+
+    async def count(self) -> int:
+        """How many events are kept."""
+        ...

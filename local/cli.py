@@ -1,0 +1,152 @@
+"""The `assay` command. Each command imports what it needs when it runs: `serve` starts without training's libraries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.errors import AssayError
+from local.embedded import Places, open_champion
+
+app = typer.Typer(
+    help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
+release_app = typer.Typer(help="Releases: models, rules and policy, signed.", no_args_is_help=True)
+app.add_typer(release_app, name="release")
+
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the database and the keys.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """An error Assay raises on purpose is one line and exit code 1, not a traceback."""
+    try:
+        yield
+    except (AssayError, OSError) as error:
+        typer.echo(f"assay: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    data_dir: DataDir = Path("var"),
+) -> None:
+    """Serve the API from one process. Example: assay serve --port 8080 --data-dir var"""
+    from local.server import serve as run
+
+    with _clear_errors():
+        run(Places(data_dir), host, port, typer.echo)
+
+
+@app.command()
+def token(
+    data_dir: DataDir = Path("var"),
+    client: Annotated[str, typer.Option(help="The client the token speaks for.")] = "dev",
+    scope: Annotated[list[str] | None, typer.Option(help="A scope; repeat for more. All, when none is given.")] = None,
+    ttl: Annotated[int, typer.Option(help="Lifetime in seconds.", min=1, max=86_400)] = 300,
+) -> None:
+    """Print a bearer token for development. Example: assay token --client shop --scope score:write"""
+    from local.tokens import SCOPES, mint
+
+    unknown = set(scope or ()) - set(SCOPES)
+    if unknown:
+        raise typer.BadParameter(f"unknown scope {', '.join(sorted(unknown))}; there are {', '.join(SCOPES)}")
+    with _clear_errors():
+        typer.echo(mint(data_dir / "keys", client, tuple(scope or SCOPES), ttl))
+
+
+@app.command()
+def demo(
+    transactions: Annotated[int, typer.Option(help="Length of the simulated stream.", min=100)] = 4_000,
+) -> None:
+    """Start a server, score samples and a simulated stream, print the verdicts. Example: assay demo"""
+    from local.demo.run import run
+
+    with _clear_errors():
+        raise typer.Exit(run(transactions))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet of transactions.", exists=True, dir_okay=False)],
+    mapping: Annotated[
+        str, typer.Option(help="`assay`, `handbook`, or a YAML file naming the columns (docs/replay.md).")
+    ] = "assay",
+    out: Annotated[Path, typer.Option(help="Verdicts, as Parquet (.parquet) or CSV (.csv).")] = Path(
+        "verdicts.parquet"
+    ),
+    limit: Annotated[int | None, typer.Option(help="Stop after so many transactions.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a file offline, through the whole pipeline. Example: assay replay day.csv --out verdicts.csv"""
+    from local.replay.run import run
+
+    with _clear_errors():
+        raise typer.Exit(run(file, mapping, out, limit, as_json))
+
+
+@app.command()
+def train(
+    seed: Annotated[int, typer.Option(help="Same seed, same release.")] = 7,
+    out: Annotated[Path, typer.Option(help="Release registry to write to.")] = Path("var/releases"),
+    customers: Annotated[int | None, typer.Option(help="Size of the simulated world.", min=50)] = None,
+    days: Annotated[int | None, typer.Option(help="Length of the simulated history.", min=30)] = None,
+    version: Annotated[str, typer.Option(help="Version name of the release.")] = "local",
+    signing_key: Annotated[Path, typer.Option(help="Ed25519 key (made when absent).")] = Path("var/keys/release.pem"),
+) -> None:
+    """Train a release on a simulated world. Example: assay train --seed 7 --out var/releases"""
+    from local.training_command import run
+
+    with _clear_errors():
+        typer.echo(run(seed, out, customers, days, version, signing_key))
+
+
+@app.command()
+def doctor(data_dir: DataDir = Path("var")) -> None:
+    """Say what is missing or wrong on this machine, and the mend. Example: assay doctor"""
+    from local.doctor import examine
+
+    findings = examine(Places(data_dir))
+    for finding in findings:
+        typer.echo(finding.line())
+    raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
+
+
+@release_app.command("show")
+def release_show(as_json: AsJson = False) -> None:
+    """Show the champion, verified. Example: assay release show --json"""
+    with _clear_errors():
+        release = open_champion(Places(Path("var")))
+    facts = {"version": release.version, "hash": release.hash, "metrics": release.manifest.metrics}
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(f"{release.version}  {release.hash}")
+    for name, value in sorted(release.manifest.metrics.items()):
+        typer.echo(f"  {name:<48} {value:.4f}")
+
+
+@release_app.command("verify")
+def release_verify(
+    folder: Annotated[Path, typer.Argument(help="The release's folder.")], data_dir: DataDir = Path("var")
+) -> None:
+    """Check signature and hashes of a release. Example: assay release verify models/releases/2026.11.1"""
+    from assay.release.store import load_trusted_keys, open_release
+
+    places = Places(data_dir)
+    with _clear_errors():
+        release = open_release(folder, load_trusted_keys(places.models / "keys", places.keys))
+    typer.echo(f"{release.version}  {release.hash}  signature and {len(release.manifest.files)} files are good")

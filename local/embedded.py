@@ -1,0 +1,132 @@
+"""The embedded composition root: every function of Assay in one process, over one file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from assay import stages
+from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
+from assay.adapters.sqlite.outbox import SqliteOutbox
+from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
+from assay.errors import StorageError
+from assay.features.rates import Rates
+from assay.release.store import Release, champion, load_trusted_keys, open_release
+from assay.schemas.base import Contract
+from assay.schemas.verdict import ReleaseRef
+from assay.stages import StageClient, Transport
+from functions.autoencoder import bootstrap as autoencoder
+from functions.decision_engine import bootstrap as decision_engine
+from functions.isolation_forest import bootstrap as isolation_forest
+from functions.orchestrator.app import Api, create_app
+from functions.orchestrator.pipeline import Pipeline, Settings
+from functions.post_auth_intelligence import bootstrap as post_auth_intelligence
+from functions.rules_engine import bootstrap as rules_engine
+from functions.xgboost_classifier import bootstrap as xgboost_classifier
+from local import tokens
+from local.relay import Relay
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the embedded installation keeps things."""
+
+    data: Path
+    models: Path = MODELS
+
+    @property
+    def keys(self) -> Path:
+        """Signing keys of this installation."""
+        return self.data / "keys"
+
+    @property
+    def releases(self) -> Path:
+        """The release registry."""
+        return self.models / "releases"
+
+
+def open_champion(places: Places) -> Release:
+    """The release that decides. Raises `ReleaseError` with the reason when it must not be served."""
+    trusted = load_trusted_keys(places.models / "keys", places.keys)
+    return open_release(places.releases / champion(places.releases), trusted)
+
+
+def inline_stages(release: Release) -> dict[str, Callable[[Any], Contract]]:
+    """Every stage of the release, in this process."""
+    return {
+        stages.RULES_ENGINE.name: rules_engine.build(release).evaluate,
+        stages.ISOLATION_FOREST.name: isolation_forest.build(release).score,
+        stages.AUTOENCODER.name: autoencoder.build(release).score,
+        stages.XGBOOST_CLASSIFIER.name: xgboost_classifier.build(release).score,
+        stages.DECISION_ENGINE.name: decision_engine.build(release).decide,
+    }
+
+
+class Embedded:
+    """Assay in one process. Open it, serve `app`, close it."""
+
+    def __init__(self, places: Places, remote: dict[str, Transport] | None = None) -> None:
+        """`remote`: stages that run elsewhere. Raises `ReleaseError` or `StorageError`."""
+        places.data.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(places.data / "assay.lock")
+        release = open_champion(places)
+        self.ledger = SqliteLedger(places.data / "assay.db")
+        self.scored_events = SqliteScoredEventStore(self.ledger)
+        consumers = [post_auth_intelligence.build(self.scored_events)]
+        self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
+        self.relay = Relay(self.outbox, consumers)
+        profile = SqliteProfileStore(self.ledger)
+        policy = decision_engine.read_policy(release)
+        inline = {name: call for name, call in inline_stages(release).items() if name not in (remote or {})}
+        self.pipeline = Pipeline(
+            StageClient(inline, remote),
+            profile,
+            SqliteDecisionStore(self.ledger),
+            Settings(
+                release=ReleaseRef(version=release.version, hash=release.hash),
+                deadline_s=policy.deadline_ms / 1000,
+                strict=policy.mode == "strict",
+                deny_list=frozenset(policy.deny_list),
+            ),
+        )
+        rates = Rates.load(release.read("rates.yaml"))
+        self.app: FastAPI = create_app(
+            Api(self.pipeline, profile, tokens.verifier(places.keys), rates, self._readiness)
+        )
+
+    async def start(self) -> None:
+        """Begins delivering events."""
+        await self.outbox.open()
+        self.relay.start()
+
+    async def close(self) -> None:
+        """Delivers nothing more, finishes what is being committed, closes the file."""
+        await self.relay.stop()
+        await self.ledger.close()
+        os.close(self._lock)
+
+    async def _readiness(self) -> dict[str, str]:
+        try:
+            await self.ledger.commits.commit(lambda connection: connection.execute("SELECT 1 FROM decisions LIMIT 1"))
+        except StorageError as error:
+            return {"storage": str(error)}
+        return {}
+
+
+def _lock(path: Path) -> int:
+    """Two processes over one file would each count with half of the profile: only one may run."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StorageError(f"{path.parent}: another Assay is running on this data folder") from None
+    return descriptor

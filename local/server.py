@@ -1,0 +1,55 @@
+"""`assay serve`: the embedded server on uvicorn, uvloop and httptools."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+
+import uvicorn
+import uvloop
+
+from local.embedded import Embedded, Places
+
+GRACE_S = 10
+
+
+def serve(places: Places, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what is under way. Raises `AssayError` when it cannot start."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvloop.run(_serve(places, host, port, announce))
+
+
+async def _serve(places: Places, host: str, port: int, announce: Callable[[str], None]) -> None:
+    embedded = Embedded(places)
+    config = uvicorn.Config(
+        embedded.app,
+        host=host,
+        port=port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = uvicorn.Server(config)
+    try:
+        await embedded.start()
+        # What is loaded now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        announcing = asyncio.create_task(_announce_when_up(server, f"http://{host}:{port}", announce))
+        await server.serve()
+        announcing.cancel()
+    finally:
+        await embedded.close()
+
+
+async def _announce_when_up(server: uvicorn.Server, address: str, announce: Callable[[str], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    announce(f"Assay answers on {address} (docs: {address}/docs)")
