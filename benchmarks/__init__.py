@@ -1,0 +1,1 @@
+"""The measured figures: `python -m benchmarks`. Never imported by product code."""

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from assay.errors import AssayError
-from local.embedded import Places, open_champion
+from local.embedded import MODELS, Places, open_champion
 
 app = typer.Typer(
     help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
@@ -20,6 +20,9 @@ release_app = typer.Typer(help="Releases: models, rules and policy, signed.", no
 app.add_typer(release_app, name="release")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the database and the keys.")]
+ModelsDir = Annotated[
+    Path, typer.Option("--models", envvar="ASSAY_MODELS", help="Folder of the release registry and its trusted keys.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
@@ -43,12 +46,13 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
     data_dir: DataDir = Path("var"),
+    models: ModelsDir = MODELS,
 ) -> None:
     """Serve the API from one process. Example: assay serve --port 8080 --data-dir var"""
     from local.server import serve as run
 
     with _clear_errors():
-        run(Places(data_dir), host, port, typer.echo)
+        run(Places(data_dir, models), host, port, typer.echo)
 
 
 @app.command()
@@ -89,13 +93,15 @@ def replay(
         "verdicts.parquet"
     ),
     limit: Annotated[int | None, typer.Option(help="Stop after so many transactions.", min=1)] = None,
+    data_dir: DataDir = Path("var"),
+    models: ModelsDir = MODELS,
     as_json: AsJson = False,
 ) -> None:
     """Score a file offline, through the whole pipeline. Example: assay replay day.csv --out verdicts.csv"""
     from local.replay.run import run
 
     with _clear_errors():
-        raise typer.Exit(run(file, mapping, out, limit, as_json))
+        raise typer.Exit(run(file, mapping, out, limit, Places(data_dir, models), as_json))
 
 
 @app.command()
@@ -103,33 +109,34 @@ def train(
     seed: Annotated[int, typer.Option(help="Same seed, same release.")] = 7,
     out: Annotated[Path, typer.Option(help="Release registry to write to.")] = Path("var/releases"),
     customers: Annotated[int | None, typer.Option(help="Size of the simulated world.", min=50)] = None,
-    days: Annotated[int | None, typer.Option(help="Length of the simulated history.", min=30)] = None,
-    version: Annotated[str, typer.Option(help="Version name of the release.")] = "local",
-    signing_key: Annotated[Path, typer.Option(help="Ed25519 key (made when absent).")] = Path("var/keys/release.pem"),
+    days: Annotated[int | None, typer.Option(help="Length of the simulated history.", min=40)] = None,
+    version: Annotated[str | None, typer.Option(help="Name of the new release.")] = None,
+    signing_key: Annotated[Path, typer.Option(help="Ed25519 key, made when absent.")] = Path("var/keys/release.pem"),
+    promote: Annotated[bool, typer.Option("--promote", help="Make it the champion of its registry.")] = False,
 ) -> None:
-    """Train a release on a simulated world. Example: assay train --seed 7 --out var/releases"""
-    from local.training_command import run
+    """Train a signed release on a simulated bank. Example: assay train --seed 7 --out var/releases"""
+    from training.command import run
 
     with _clear_errors():
-        typer.echo(run(seed, out, customers, days, version, signing_key))
+        typer.echo(run(seed, out, signing_key, customers, days, version, promote))
 
 
 @app.command()
-def doctor(data_dir: DataDir = Path("var")) -> None:
+def doctor(data_dir: DataDir = Path("var"), models: ModelsDir = MODELS) -> None:
     """Say what is missing or wrong on this machine, and the mend. Example: assay doctor"""
     from local.doctor import examine
 
-    findings = examine(Places(data_dir))
+    findings = examine(Places(data_dir, models))
     for finding in findings:
         typer.echo(finding.line())
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
 
 
 @release_app.command("show")
-def release_show(as_json: AsJson = False) -> None:
+def release_show(data_dir: DataDir = Path("var"), models: ModelsDir = MODELS, as_json: AsJson = False) -> None:
     """Show the champion, verified. Example: assay release show --json"""
     with _clear_errors():
-        release = open_champion(Places(Path("var")))
+        release = open_champion(Places(data_dir, models))
     facts = {"version": release.version, "hash": release.hash, "metrics": release.manifest.metrics}
     if as_json:
         typer.echo(json.dumps(facts))
@@ -141,12 +148,14 @@ def release_show(as_json: AsJson = False) -> None:
 
 @release_app.command("verify")
 def release_verify(
-    folder: Annotated[Path, typer.Argument(help="The release's folder.")], data_dir: DataDir = Path("var")
+    folder: Annotated[Path, typer.Argument(help="The release's folder.")],
+    data_dir: DataDir = Path("var"),
+    models: ModelsDir = MODELS,
 ) -> None:
     """Check signature and hashes of a release. Example: assay release verify models/releases/2026.11.1"""
-    from assay.release.store import load_trusted_keys, open_release
+    from assay.release import load_trusted_keys, open_release
 
-    places = Places(data_dir)
+    places = Places(data_dir, models)
     with _clear_errors():
         release = open_release(folder, load_trusted_keys(places.models / "keys", places.keys))
     typer.echo(f"{release.version}  {release.hash}  signature and {len(release.manifest.files)} files are good")

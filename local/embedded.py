@@ -17,7 +17,7 @@ from assay.adapters.sqlite.outbox import SqliteOutbox
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.features.rates import Rates
-from assay.release.store import Release, champion, load_trusted_keys, open_release
+from assay.release import Release, champion, load_trusted_keys, open_release
 from assay.schemas.base import Contract
 from assay.schemas.verdict import ReleaseRef
 from assay.stages import StageClient, Transport

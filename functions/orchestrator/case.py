@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter_ns
 from typing import Any
+
+from pydantic_core import to_json
 
 from assay.features.transaction import MONEY_SCALE
 from assay.ports import DecisionRecord
@@ -20,10 +21,10 @@ PROFILE = "profile"
 
 @dataclass(slots=True)
 class Case:
-    """What is known so far. `deadline` is on the stage client's clock, in seconds."""
+    """What is known so far. `started` is on the stage client's clock, in seconds."""
 
     submission: Submission
-    deadline: float
+    started: float
     features: dict[str, FeatureValue] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     timings_us: dict[str, int] = field(default_factory=dict)
@@ -50,8 +51,8 @@ class Case:
 
 
 def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequest:
-    """What the decision engine is asked. Its parts were validated when they were made."""
-    return DecisionRequest.model_construct(
+    """What the decision engine is asked."""
+    return DecisionRequest(
         transaction_id=case.submission.transaction.transaction_id,
         amount=case.amount,
         rules=case.rules,
@@ -67,7 +68,7 @@ def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequ
 def verdict_of(case: Case, result: DecisionResult, release: ReleaseRef, decided_at: datetime) -> FraudVerdict:
     """The answer to the caller."""
     rules, scores = case.rules, case.scores
-    return FraudVerdict.model_construct(
+    return FraudVerdict(
         transaction_id=case.submission.transaction.transaction_id,
         decision=result.decision,
         confidence=result.confidence,
@@ -110,12 +111,12 @@ def _event(case: Case, verdict: bytes) -> bytes:
         "event": "transaction.scored",
         "version": 1,
         "client_id": submission.client_id,
-        "occurred_at": submission.occurred_at.isoformat(),
+        "occurred_at": submission.occurred_at,
         "features": case.features,
         "amount_base": case.amount,
     }
     parts = (
-        json.dumps(head, separators=(",", ":")).encode()[:-1],
+        to_json(head)[:-1],
         b',"transaction":',
         submission.document,
         b',"verdict":',

@@ -76,7 +76,7 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 _STATUS = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
 _RECORDED = {"type": "object", "required": ["recorded"], "properties": {"recorded": {"type": "boolean"}}}
-_SECURED = [{"bearer": []}]
+_SECURED: list[dict[str, list[str]]] = [{"bearer": []}]
 _EXPLAIN = {
     "name": "explain",
     "in": "query",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter_ns
+from typing import Any
 
 from assay import stages
 from assay.errors import StageError, StageFailed, StorageError
@@ -16,13 +17,15 @@ from assay.ports import DecisionStore, ProfileStore
 from assay.problems import Problem, unavailable
 from assay.schemas.stages import Decision, DecisionResult, RulesFlag, ScoringInput, StandInUsage
 from assay.schemas.verdict import ReleaseRef
-from assay.stages import StageClient
+from assay.stages import Stage, StageClient
 from functions.orchestrator.case import PROFILE, Case, question, record_of, verdict_of
 from functions.orchestrator.intake import Submission
 
 log = logging.getLogger(__name__)
-MODELS = (stages.ISOLATION_FOREST, stages.AUTOENCODER, stages.XGBOOST_CLASSIFIER)
+MODELS: tuple[Stage[ScoringInput, Any], ...] = (stages.ISOLATION_FOREST, stages.AUTOENCODER, stages.XGBOOST_CLASSIFIER)
 NOTHING_USED = StandInUsage()
+RULES_SHARE, MODELS_SHARE = 0.4, 0.8
+"""Of the deadline: a slow stage must leave time for those after it, so that there is a verdict at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Pipeline:
             raise _storage_down(error) from error
         if stored is not None:
             return _same(submission, stored.fingerprint, stored.verdict)
-        case = Case(submission, self._client.clock() + self._settings.deadline_s)
+        case = Case(submission, started=self._client.clock())
         await self._read_profile(case)
         try:
             return await self._decide_and_commit(case, explain)
@@ -125,7 +128,7 @@ class Pipeline:
         account = case.submission.transaction.account
         usage = self._decisions.stand_in_usage(account) if account else NOTHING_USED
         denied = bool(self._settings.deny_list) and not self._settings.deny_list.isdisjoint(case.tokens())
-        result = await self._client.call(stages.DECISION_ENGINE, question(case, denied, usage), case.deadline)
+        result = await self._client.call(stages.DECISION_ENGINE, question(case, denied, usage), self._until(case, 1.0))
         case.lap("decision_engine", lap)
         case.lap("total", start)
         decided_at = self._now()
@@ -135,24 +138,28 @@ class Pipeline:
 
     async def _run_stages(self, case: Case, explain: bool) -> None:
         """Rules first; the models only when no rule blocks."""
-        request = ScoringInput.model_construct(
+        request = ScoringInput(
             transaction_id=case.submission.transaction.transaction_id, features=case.features, explain=explain
         )
         start = perf_counter_ns()
         try:
-            case.rules = await self._client.call(stages.RULES_ENGINE, request, case.deadline)
+            case.rules = await self._client.call(stages.RULES_ENGINE, request, self._until(case, RULES_SHARE))
         except StageError as error:
             self._do_without(case, error)
         start = case.lap(stages.RULES_ENGINE.name, start)
         if case.rules is not None and case.rules.rules_flag is RulesFlag.BLOCK:
             return
-        answers = await self._client.call_together([(stage, request) for stage in MODELS], case.deadline)
+        until = self._until(case, MODELS_SHARE)
+        answers = await self._client.call_together([(stage, request) for stage in MODELS], until)
         for stage, answer in zip(MODELS, answers, strict=True):
             if isinstance(answer, StageError):
                 self._do_without(case, answer)
             else:
                 case.scores[stage.name] = answer
         case.lap("models", start)
+
+    def _until(self, case: Case, share: float) -> float:
+        return case.started + share * self._settings.deadline_s
 
     def _do_without(self, case: Case, error: StageError) -> None:
         if self._settings.strict:

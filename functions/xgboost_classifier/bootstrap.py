@@ -1,0 +1,16 @@
+"""Builds the classifier stage of a release, once per process."""
+
+from __future__ import annotations
+
+from assay.policy import FILE, Policy
+from assay.release.models import load_xgboost, vectoriser
+from assay.release.store import Release
+from functions.xgboost_classifier.scorer import XgboostScorer
+
+
+def build(release: Release) -> XgboostScorer:
+    """The scorer of a verified release: explains what its policy would challenge. Raises ReleaseError, PolicyError."""
+    manifest = release.manifest
+    explain_above = Policy.load(release.read(FILE)).challenge_above
+    encoding = vectoriser(manifest, "xgboost_classifier")
+    return XgboostScorer(encoding, load_xgboost(release), manifest.calibration, explain_above)

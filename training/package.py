@@ -1,0 +1,78 @@
+"""The files of a release beside the models: policy with its trained thresholds, evidence, reference distributions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.features.catalog import NAMES
+from assay.policy import Policy
+from training import reference
+from training.table import CATEGORIES, FeatureTable
+from training.thresholds import SubsetThresholds
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+DEFAULTS = Path(__file__).parent / "defaults"
+
+
+def default(name: str) -> str:
+    """The text of a default file: rules.yaml, policy.yaml or rates.yaml."""
+    return (DEFAULTS / name).read_text("utf-8")
+
+
+def trained_policy(text: str, thresholds: SubsetThresholds, forest_evidence: float, autoencoder_evidence: float) -> str:
+    """The policy with what training measured put in its places, its comments kept.
+
+    Raises ValueError when a place is not there exactly once: a policy without its thresholds must not be released;
+    PolicyError when what came out is no policy.
+    """
+    without = f"{thresholds.forest_without_xgboost:.6g}, autoencoder: {thresholds.autoencoder_without_xgboost:.6g}"
+    evidence = f"{forest_evidence:.4f}, autoencoder: {autoencoder_evidence:.4f}"
+    places = {
+        "isolation_forest_alone:": f"{thresholds.forest_alone:.6g}",
+        "autoencoder_alone:": f"{thresholds.autoencoder_alone:.6g}",
+        "without_xgboost:": f"{{isolation_forest: {without}}}",
+        "model_evidence:": f"{{isolation_forest: {evidence}}}",
+    }
+    for key, value in places.items():
+        text, found = re.subn(rf"^(\s*{key}) (?:null|\{{[^}}]*\}})", rf"\1 {value}", text, flags=re.MULTILINE)
+        if found != 1:
+            raise ValueError(f"policy.yaml: {key} found {found} times, expected once")
+    Policy.load(text)
+    return text
+
+
+def reference_file(table: FeatureTable, rows: Bools, scores: Mapping[str, Floats]) -> bytes:
+    """Distributions of every feature over the chosen rows, and of the scores given (out of sample)."""
+    columns = table.columns(rows)
+    features: dict[str, Any] = {}
+    for name in NAMES:
+        if name in CATEGORIES:
+            features[name] = reference.category(list(columns[name]))
+        else:
+            features[name] = reference.numeric(np.asarray(columns[name], dtype=np.float64))
+    document = {
+        "rows": int(rows.sum()),
+        "features": features,
+        "scores": {name: reference.numeric(values) for name, values in scores.items()},
+    }
+    return as_json(document)
+
+
+def as_json(document: object) -> bytes:
+    """Readable, and the same bytes for the same content."""
+    return (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what took part in training."""
+    return {name: version(name) for name in ("numpy", "scikit-learn", "xgboost-cpu", "polars")}

@@ -1,0 +1,130 @@
+"""From events to rows: every feature at the transaction's own time, computed by the code that serves."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import sys
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assay.features.catalog import ALL
+from assay.features.profile import Profile
+from assay.features.rates import Rates
+from assay.features.transaction import Transaction
+from training.simulator.events import Event, SimulatedLogin, as_seen_login, as_transaction
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Progress = Callable[[str, float], None]
+"""Told the step under way and the share of it that is done, 0..1."""
+
+NUMERIC = tuple(feature.name for feature in ALL if feature.kind != "category")
+CATEGORIES = tuple(feature.name for feature in ALL if feature.kind == "category")
+REPORT_EVERY = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """One row per transaction, in time order. Times in seconds since the epoch; NaN and None are unknown."""
+
+    numeric: dict[str, Floats]
+    categories: dict[str, list[str | None]]
+    times: Floats
+    labels: Bools
+    label_times: Floats
+    stories: list[str | None]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def columns(self, rows: Bools) -> dict[str, Floats | list[str | None]]:
+        """The chosen rows' features by name."""
+        chosen = np.flatnonzero(rows)
+        columns: dict[str, Floats | list[str | None]] = {name: values[chosen] for name, values in self.numeric.items()}
+        for name, texts in self.categories.items():
+            columns[name] = [texts[index] for index in chosen]
+        return columns
+
+    def frame(self, rows: Bools) -> pl.DataFrame:
+        """The chosen rows as a data frame of features, for the rules."""
+        columns = self.columns(rows)
+        return pl.DataFrame(
+            {
+                name: pl.Series(name, values, dtype=pl.String if name in CATEGORIES else pl.Float64)
+                for name, values in columns.items()
+            }
+        )
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every value and label."""
+        digest = hashlib.sha256()
+        for name in NUMERIC:
+            digest.update(self.numeric[name].tobytes())
+        for name in CATEGORIES:
+            digest.update("\0".join(value or "" for value in self.categories[name]).encode())
+        for column in (self.times, self.labels, self.label_times):
+            digest.update(column.tobytes())
+        return digest.hexdigest()
+
+
+class _Labels:
+    """Confirms frauds to the profile when the stream reaches the time their label arrives."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._waiting: list[tuple[int, str, Transaction]] = []
+
+    def expect(self, when: int, transaction: Transaction) -> None:
+        heapq.heappush(self._waiting, (when, transaction.transaction_id, transaction))
+
+    def deliver(self, now: int) -> None:
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= now:
+            self._profile.confirm_fraud(heapq.heappop(waiting)[2])
+
+
+def build_table(events: Iterable[Event], rates: Rates, until: float, progress: Progress) -> FeatureTable:
+    """Replays the events through one profile. `until` (seconds since the epoch) is only for the progress shown."""
+    profile = Profile()
+    labels = _Labels(profile)
+    numeric = {name: array("d") for name in NUMERIC}
+    categories: dict[str, list[str | None]] = {name: [] for name in CATEGORIES}
+    times, truths, label_times, stories = array("d"), bytearray(), array("d"), list[str | None]()
+    unknown = float("nan")
+    start: float | None = None
+    for event in events:
+        labels.deliver(event.time)
+        if isinstance(event, SimulatedLogin):
+            profile.record_login(as_seen_login(event))
+            continue
+        transaction = as_transaction(event, rates)
+        features = profile.observe(transaction)
+        for name, numbers in numeric.items():
+            value = features[name]
+            numbers.append(unknown if value is None else value)  # type: ignore[arg-type]
+        for name, texts in categories.items():
+            text = features[name]
+            texts.append(None if text is None else sys.intern(str(text)))
+        times.append(event.time)
+        truths.append(event.label)
+        label_times.append(unknown if event.label_time is None else event.label_time)
+        stories.append(event.story)
+        if event.label_time is not None:
+            labels.expect(event.label_time, transaction)
+        start = event.time if start is None else start
+        if len(times) % REPORT_EVERY == 0:
+            progress("features", min(1.0, (event.time - start) / max(1.0, until - start)))
+    return FeatureTable(
+        {name: np.array(column) for name, column in numeric.items()},
+        categories,
+        np.array(times),
+        np.frombuffer(bytes(truths), dtype=np.bool_),
+        np.array(label_times),
+        stories,
+    )

@@ -1,0 +1,50 @@
+"""Anomaly thresholds for the cases in which not all models answer, from what the models did on legitimate rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetThresholds:
+    """`if_score` below / `ae_error` above these is anomalous, when the model stands alone or XGBoost is missing."""
+
+    forest_alone: float
+    autoencoder_alone: float
+    forest_without_xgboost: float
+    autoencoder_without_xgboost: float
+
+
+def subset_thresholds(if_scores: Floats, ae_errors: Floats, both: Bools, stopped_by_models: Bools) -> SubsetThresholds:
+    """Keeps the burden on legitimate customers the same when a model is missing. All columns: legitimate rows only.
+
+    Alone, a model flags as many as both flag together. Without XGBoost, both together flag as many as all three
+    models would have stopped (`stopped_by_models`).
+    """
+    alone = max(float(both.mean()), 1 / len(both))
+    forest, autoencoder = _cut(if_scores, ae_errors, alone)
+    rate = _rate_for_both(if_scores, ae_errors, max(float(stopped_by_models.mean()), alone))
+    return SubsetThresholds(forest, autoencoder, *_cut(if_scores, ae_errors, rate))
+
+
+def _cut(if_scores: Floats, ae_errors: Floats, rate: float) -> tuple[float, float]:
+    return float(np.quantile(if_scores, rate)), float(np.quantile(ae_errors, 1 - rate))
+
+
+def _rate_for_both(if_scores: Floats, ae_errors: Floats, wanted: float) -> float:
+    """The rate at which each must flag for both to flag `wanted` of the rows, by bisection."""
+    low, high = wanted, 0.5
+    for _ in range(30):
+        rate = (low + high) / 2
+        forest, autoencoder = _cut(if_scores, ae_errors, rate)
+        if float(((if_scores < forest) & (ae_errors > autoencoder)).mean()) < wanted:
+            low = rate
+        else:
+            high = rate
+    return high
