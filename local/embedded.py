@@ -115,7 +115,7 @@ class Embedded:
 
     async def _readiness(self) -> dict[str, str]:
         try:
-            await self.ledger.commits.commit(lambda connection: connection.execute("SELECT 1 FROM decisions LIMIT 1"))
+            await self.ledger.commits.commit([("UPDATE consumers SET sequence = sequence WHERE 0", ())])
         except StorageError as error:
             return {"storage": str(error)}
         return {}

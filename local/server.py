@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 import uvloop
@@ -13,6 +15,18 @@ import uvloop
 from local.embedded import Embedded, Places
 
 GRACE_S = 10
+
+
+class Server(uvicorn.Server):
+    """Ends with exit code 0 when it was asked to stop: uvicorn would raise the signal again, at itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT stop accepting and finish what is under way."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 def serve(places: Places, host: str, port: int, announce: Callable[[str], None]) -> None:
@@ -36,7 +50,7 @@ async def _serve(places: Places, host: str, port: int, announce: Callable[[str],
         log_level="warning",
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     try:
         await embedded.start()
         # What is loaded now lives as long as the process: the collector need not look at it again.

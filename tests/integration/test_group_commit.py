@@ -27,7 +27,7 @@ def connection(tmp_path: Path) -> sqlite3.Connection:
 
 
 def insert(value: int):
-    return lambda connection: connection.execute("INSERT INTO t VALUES (?)", (value,))
+    return [("INSERT INTO t VALUES (?)", (value,))]
 
 
 def rows(path: Path) -> list[int]:

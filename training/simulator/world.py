@@ -153,7 +153,7 @@ class World:
             euros = customer.typical() * rng.uniform(3, 8)
             customer.standing = Standing(self.person(), euros, rng.randint(0, 27))
         if customer.country.mobile_money and rng.random() < 0.25:
-            customer.shared_device = rng.choice(self.agents[customer.country.code])
+            customer.shared_device = popular(rng, self.agents[customer.country.code])
 
     def _befriend(self) -> None:
         for customer in self.customers:
@@ -176,6 +176,11 @@ class World:
                 for member in members:
                     member.computer = computer
             index += size
+
+
+def popular(rng: Random, places: Sequence[str]) -> str:
+    """One of the places, those at the head of the list more often: every town has its busy corner."""
+    return places[int(len(places) * rng.random() ** 1.7)]
 
 
 MOBILE_MONEY: Sequence[geography.Country] = tuple(c for c in geography.COUNTRIES if c.mobile_money)

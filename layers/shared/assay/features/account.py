@@ -56,11 +56,10 @@ class Account:
             self._prune()
         self.edge = t
         self.times.append(t)
-        return (
-            self.spending.append(t, amount),
-            self.habits.append(t, counterparty, country),
-            self.logins.features(t),
-        )
+        spending = self.spending
+        spent = spending.append(t, amount)
+        kept = self.habits.append(t, counterparty, country, spending.day, spending.month)
+        return spent, kept, self.logins.features(t)
 
     def remove(self, t: int, amount: int | None, counterparty: str | None, country: str | None) -> None:
         """Undo `add`. A transaction that is no longer kept is no longer counted either."""
@@ -110,7 +109,8 @@ class Account:
         index = self._place(t, country)
         times.insert(index, t)
         if index == len(times) - 1:
-            spent, kept = self.spending.append(t, amount), self.habits.append(t, counterparty, country)
+            spent = self.spending.append(t, amount)
+            kept = self.habits.append(t, counterparty, country, self.spending.day, self.spending.month)
         else:
             spent = self.spending.insert(index, t, amount)
             kept = self.habits.insert(index, t, counterparty, country, horizon)

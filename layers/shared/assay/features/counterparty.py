@@ -10,8 +10,9 @@ from assay.features.windows import DAY, LATENESS, NEVER, PRUNE_AT, drop, drop_un
 
 LABEL_DELAY = 7 * DAY
 """How long it takes until a transaction's label is known: nothing younger is looked at, in training as in serving."""
-WIDTHS = (DAY, 7 * DAY, 30 * DAY)
-REACH = LABEL_DELAY + WIDTHS[-1]
+WEEK, MONTH = 7 * DAY, 30 * DAY
+WIDTHS = (DAY, WEEK, MONTH)
+REACH = LABEL_DELAY + MONTH
 RETENTION = REACH + LATENESS
 
 Row = tuple[float | None, ...]
@@ -48,12 +49,12 @@ class Counterparty:
         until = t - LABEL_DELAY
         if times[self.due] <= until:
             self.due = step(times, self.due, until)
-        if times[self.day] <= until - WIDTHS[0]:
-            self.day = step(times, self.day, until - WIDTHS[0])
-        if times[self.week] <= until - WIDTHS[1]:
-            self.week = step(times, self.week, until - WIDTHS[1])
-        if times[self.month] <= until - WIDTHS[2]:
-            self.month = step(times, self.month, until - WIDTHS[2])
+        if times[self.day] <= until - DAY:
+            self.day = step(times, self.day, until - DAY)
+        if times[self.week] <= until - WEEK:
+            self.week = step(times, self.week, until - WEEK)
+        if times[self.month] <= until - MONTH:
+            self.month = step(times, self.month, until - MONTH)
         due = self.due
         if self.frauds:
             return self._shares(until, due - self.day, due - self.week, due - self.month)

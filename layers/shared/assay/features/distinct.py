@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from assay.features.windows import LATENESS, NEVER, PRUNE_AT, distinct, give, leave, take
+from assay.features.windows import LATENESS, NEVER, PRUNE_AT, distinct, give, leave, step, take, turn
 
 
 class DistinctWindow:
@@ -36,9 +36,10 @@ class DistinctWindow:
         self.edge = t
         times.append(t)
         self.keys.append(key)
-        counts[key] = counts.get(key, 0) + 1
-        if times[self.head] <= t - self.width:
-            self.head = leave(times, self.head, t - self.width, ((self.keys, counts),))
+        head = new = self.head
+        if times[head] <= t - self.width:
+            self.head = new = step(times, head, t - self.width)
+        turn(self.keys, counts, head, new)
         return float(len(counts))
 
     def remove(self, t: int, key: str) -> None:
@@ -85,9 +86,9 @@ class DistinctWindow:
         else:
             self.head += 1
         if t > newest:
-            if times[self.head] <= t - self.width:
-                self.head = leave(times, self.head, t - self.width, ((keys, self.counts),))
-            self.edge = max(t, self.floor + self.width)
+            head = bisect_right(times, t - self.width)
+            leave(keys, self.counts, self.head, head)
+            self.head, self.edge = head, max(t, self.floor + self.width)
         if t - self.width < horizon:
             return None
         low = bisect_right(times, t - self.width)

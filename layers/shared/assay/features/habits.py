@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from assay.features.geography import speed_kmh
 from assay.features.usual import MONTH, UsualCountry
-from assay.features.windows import DAY, NEVER, SECOND, distinct, give, leave, take
+from assay.features.windows import DAY, NEVER, SECOND, distinct, give, take, turn
 
 Row = tuple[float | None, ...]
 """country_mismatch_flag, distinct_counterparties_24h, distinct_countries_24h, seconds_since_last_tx,
@@ -52,17 +52,14 @@ class Habits:
         self._move_back()
         self._look_back()
 
-    def append(self, t: int, counterparty: str | None, country: str | None) -> Row:
-        """Count the newest transaction; its features."""
+    def append(self, t: int, counterparty: str | None, country: str | None, day: int, month: int) -> Row:
+        """Count the newest transaction, whose day and 30 days begin at these indices; its features."""
         times, near, places = self.times, self.day_counterparties, self.day_countries
         self.counterparties.append(counterparty)
         self.countries.append(country)
-        if counterparty is not None:
-            near[counterparty] = near.get(counterparty, 0) + 1
-        if country is not None:
-            places[country] = places.get(country, 0) + 1
-        if times[self.day] <= t - DAY:
-            self.day = leave(times, self.day, t - DAY, ((self.counterparties, near), (self.countries, places)))
+        turn(self.counterparties, near, self.day, day)
+        turn(self.countries, places, self.day, day)
+        self.day = day
         previous = times[-2] if len(times) > 1 else None
         since = None if previous is None else (t - previous) / SECOND
         speed = None
@@ -70,7 +67,7 @@ class Habits:
             if previous is not None and self.seen_at > previous - MONTH:
                 speed = speed_kmh(self.seen_in, country, t - self.seen_at)
             self.seen_at, self.seen_in = t, country
-        return self.usual.append(t, country), float(len(near)), float(len(places)), since, speed
+        return self.usual.append(t, country, month), float(len(near)), float(len(places)), since, speed
 
     def insert(self, index: int, t: int, counterparty: str | None, country: str | None, horizon: int) -> Row:
         """Count a transaction that the account has put at `index`, before later ones; its features.

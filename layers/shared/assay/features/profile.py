@@ -37,8 +37,7 @@ class Profile:
     def observe(self, tx: Transaction) -> Features:
         """Count the transaction; all features of the catalogue, in its order, at the transaction's own time.
 
-        Whatever the history raises passes through, and then nothing was counted. Without an account nothing is
-        counted either, and what needs the profile is None.
+        What the history raises passes through; then, as without an account, nothing was counted.
         """
         if tx.account is None:
             return unknown_features(tx)
@@ -51,10 +50,8 @@ class Profile:
             None if amount is None else amount / MONEY_SCALE,
             *spent[3:5],
             *((None, None) if device is None else self._use(device, used, tx)),
-            kept[0],
-            None if device is None else device.add(t, name),
-            None if address is None else address.add(t, name),
-            *logins,
+            *(kept[0], None if device is None else device.add(t, name)),
+            *(None if address is None else address.add(t, name), *logins),
             *(tx.channel, tx.auth_method, tx.country, tx.currency),
             *(UNKNOWN if other is None else other.add(t)),
             *spent[5:],

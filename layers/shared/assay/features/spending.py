@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from assay.features.transaction import MONEY_SCALE
 from assay.features.windows import DAY, HOUR, MINUTE, NEVER, drop, drop_until, step, within
 
-WIDTHS = (5 * MINUTE, HOUR, DAY, 7 * DAY, 30 * DAY)
+MINUTES, WEEK, MONTH = 5 * MINUTE, 7 * DAY, 30 * DAY
+WIDTHS = (MINUTES, HOUR, DAY, WEEK, MONTH)
 HOURS_IN_WEEK = 168
 
 Row = tuple[float | None, ...]
@@ -43,16 +44,16 @@ class Spending:
         if amount is None:
             self.unpriced.append(t)
         sums.append(sums[-1] + (amount or 0))
-        if times[self.minutes] <= t - WIDTHS[0]:
-            self.minutes = step(times, self.minutes, t - WIDTHS[0])
+        if times[self.minutes] <= t - MINUTES:
+            self.minutes = step(times, self.minutes, t - MINUTES)
         if times[self.hour] <= t - HOUR:
             self.hour = step(times, self.hour, t - HOUR)
         if times[self.day] <= t - DAY:
             self.day = step(times, self.day, t - DAY)
-        if times[self.week] <= t - WIDTHS[3]:
-            self.week = step(times, self.week, t - WIDTHS[3])
-        if times[self.month] <= t - WIDTHS[4]:
-            self.month = step(times, self.month, t - WIDTHS[4])
+        if times[self.week] <= t - WEEK:
+            self.week = step(times, self.week, t - WEEK)
+        if times[self.month] <= t - MONTH:
+            self.month = step(times, self.month, t - MONTH)
         return self._row(t, amount, len(times), self.minutes, self.hour, self.day, self.week, self.month)
 
     def insert(self, index: int, t: int, amount: int | None) -> Row:

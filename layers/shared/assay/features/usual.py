@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 
-from assay.features.windows import DAY, NEVER, give, step, take
+from assay.features.windows import DAY, NEVER, give, take
 
 MONTH = 30 * DAY
 
@@ -28,10 +28,13 @@ class UsualCountry:
         self.month = len(times)
         self._move_back()
 
-    def append(self, t: int, country: str | None) -> float | None:
-        """Count the newest transaction; 1.0 if its country is not the usual one of those before."""
-        if self.times[self.month] <= t - MONTH:
-            self._leave(t - MONTH)
+    def append(self, t: int, country: str | None, month: int) -> float | None:
+        """Count the newest transaction, whose 30 days begin at `month`; 1.0 if its country is not the usual one."""
+        if month == self.month + 1:
+            self._drop(self.countries[self.month])
+        elif month != self.month:
+            self._leave(month)
+        self.month = month
         if country is None:
             return None
         uses = self.uses
@@ -101,10 +104,16 @@ class UsualCountry:
                 self._use(country, self.times[at])
         self.month = month
 
-    def _leave(self, cutoff: int) -> None:
-        """Move the head past `cutoff`, before the newest transaction is counted: the smaller of two ways."""
+    def _drop(self, country: str | None) -> None:
+        if country is not None:
+            use = self.uses[country]
+            use[0] -= 1
+            if not use[0]:
+                del self.uses[country]
+
+    def _leave(self, head: int) -> None:
+        """Move to a new head, before the newest transaction is counted: the smaller of two ways."""
         times, countries, uses, newest = self.times, self.countries, self.uses, len(self.times) - 1
-        head = step(times, self.month, cutoff)
         if head - self.month > newest - head:
             uses.clear()
             for at in range(head, newest):
@@ -113,10 +122,4 @@ class UsualCountry:
                     self._use(country, times[at])
         else:
             for at in range(self.month, head):
-                country = countries[at]
-                if country is not None:
-                    use = uses[country]
-                    use[0] -= 1
-                    if not use[0]:
-                        del uses[country]
-        self.month = head
+                self._drop(countries[at])

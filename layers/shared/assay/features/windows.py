@@ -56,31 +56,29 @@ def step(times: array[int], head: int, cutoff: int) -> int:
     return bisect_right(times, cutoff, head, near if near < len(times) and times[near] > cutoff else len(times))
 
 
-def leave(
-    times: array[int],
-    head: int,
-    cutoff: int,
-    columns: tuple[tuple[Sequence[str | None], dict[str, int]], ...],
-) -> int:
-    """Move a window's head, which `cutoff` has passed, taking what leaves out of the counts. Returns the new head.
-
-    Costs the smaller of what leaves and what stays. The newest event is inside the window.
-    """
-    new = step(times, head, cutoff)
+def turn(keys: Sequence[str | None], counts: dict[str, int], head: int, new: int) -> None:
+    """Count the newest key in and keys[head:new], if any, out. Mostly one goes, and mostly of the same kind."""
+    key = keys[-1]
     if new == head + 1:
-        for keys, counts in columns:
-            take(counts, keys[head])
-        return new
-    rebuild = new - head > len(times) - new
-    for keys, counts in columns:
-        if rebuild:
-            counts.clear()
-            for index in range(new, len(times)):
-                give(counts, keys[index])
-        else:
-            for index in range(head, new):
-                take(counts, keys[index])
-    return new
+        gone = keys[head]
+        if gone == key:
+            return
+        take(counts, gone)
+    if key is not None:
+        counts[key] = counts.get(key, 0) + 1
+    if new > head + 1:
+        leave(keys, counts, head, new)
+
+
+def leave(keys: Sequence[str | None], counts: dict[str, int], head: int, new: int) -> None:
+    """Turn the counts of keys[head:] into those of keys[new:], at the smaller cost of what leaves and what stays."""
+    if new - head <= len(keys) - new:
+        for index in range(head, new):
+            take(counts, keys[index])
+    else:
+        counts.clear()
+        for index in range(new, len(keys)):
+            give(counts, keys[index])
 
 
 def distinct(keys: Sequence[str | None], counts: dict[str, int], head: int, low: int, high: int) -> int:

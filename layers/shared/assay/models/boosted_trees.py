@@ -47,6 +47,9 @@ class BoostedTrees:
         check_trees(feature, self.arrays["threshold"], leaf, features)
         require(self.arrays["default_left"].shape == feature.shape, "default directions do not match the nodes")
         require(self.arrays["base_margin"].shape == (1,), "one base margin expected")
+        cover = self.arrays["cover"]
+        require(cover.shape == (len(feature), 2 * feature.shape[1] + 1), "covers do not match the nodes")
+        require((cover > 0).all(), "a node that no training row reached")
         self.features = features
         self.base_margin = self.arrays["base_margin"][0]
         self._leaf = leaf.ravel()

@@ -19,7 +19,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.errors import ReleaseError
 from assay.models.arrays import require
 from assay.models.boosted_trees import BoostedTrees
 from assay.models.trees import PADDING, depth_of
@@ -37,7 +36,7 @@ class TreeShap:
     """Contributions of each feature to the margin of one row. Re-entrant: keeps nothing between calls."""
 
     def __init__(self, model: BoostedTrees) -> None:
-        """Builds the tables. Raises ReleaseError when the trees are too deep or their covers impossible."""
+        """Builds the tables. Raises ReleaseError when the trees are too shallow or too deep."""
         feature = model.arrays["feature"]
         self.features = model.features
         self._model = model
@@ -71,13 +70,9 @@ def _shares_and_values(model: BoostedTrees, depth: int) -> tuple[Array, Array]:
     Below a leaf that is not at the last level there is only padding: share 1, and one copy keeps the value.
     """
     feature, cover, leaf = model.arrays["feature"], model.arrays["cover"].astype(np.float64), model.arrays["leaf"]
-    trees, splits = feature.shape
-    require(cover.shape == (trees, 2 * splits + 1), "covers do not match the nodes")
-    require((cover > 0).all(), "a node that no training row reached")
+    splits = feature.shape[1]
     share = cover[:, 1:] / np.repeat(cover[:, :splits], 2, axis=1)
     padding = np.repeat(feature == PADDING, 2, axis=1)
-    if (share[~padding] > 1.001).any():
-        raise ReleaseError("a child with more training rows than its parent")
     share = np.maximum(np.where(padding, 1.0, share), _SMALLEST_SHARE)
     copies = np.zeros(share.shape, np.bool_)
     copies[:, 1::2] = padding[:, 1::2]
@@ -128,27 +123,47 @@ def _tables(paths: NDArray[np.int16], shares: Array, values: Array, depth: int) 
 
 
 def _leaf_tables(paths: NDArray[np.int16], shares: Array, values: Array, depth: int) -> Array:
-    """(leaves, 2**depth, depth): per leaf and outcome of the splits on its path, a contribution for each split.
+    """(leaves, 2**depth, depth): per leaf and outcome of the splits on its path, a contribution for each split."""
+    z, mask = _players(paths.reshape(-1, depth), shares.reshape(-1, depth))
+    nodes, weights = np.polynomial.legendre.leggauss((depth + 1) // 2)
+    t = ((nodes + 1) / 2)[:, None, None]
+    o = np.array([0.0, 1.0])
+    # (leaves, points, players, o): a player's factor of the integrand, and what divides it out of the product again
+    factor = (1 - t) * z[:, None, :, None] + t * o
+    term = (weights / 2)[:, None, None] * (o - z[:, :, None])[:, None] / factor * values.reshape(-1, 1, 1, 1)
+    product = np.ones((len(z), len(nodes), 1))
+    for player in range(depth):
+        product = (factor[:, :, player, :, None] * product[:, :, None, :]).reshape(len(z), len(nodes), -1)
+    table = np.empty((len(z), 1 << depth, depth))
+    for player in range(depth):
+        by_o = product.reshape(len(z), len(nodes), -1, 2, 1 << player)
+        parts = by_o * term[:, :, None, player, :, None]
+        table[:, :, player] = parts.sum(axis=1).reshape(len(z), -1)
+    rows = _satisfied(mask, depth) + (np.arange(len(z), dtype=np.intp) << depth)[:, None]
+    return table.reshape(-1, depth).take(rows, axis=0)
 
-    A feature that occurs more than once counts where it occurs first, with the product of its shares; the other
-    places, and padding, become players that change nothing: z = o = 1.
+
+def _players(paths: NDArray[np.int16], shares: Array) -> tuple[Array, NDArray[np.uint8]]:
+    """Per leaf and split of its path: z, and the splits (bits) that a row must follow for o = 1.
+
+    A feature that occurs more than once plays where it occurs first, with the product of its shares; the other places,
+    and padding, become players that change nothing: z = 1, and o = 1 always.
     """
-    paths, shares = paths.reshape(-1, depth), shares.reshape(-1, depth)
+    depth = paths.shape[1]
     same = (paths[:, :, None] == paths[:, None, :]) & (paths != PADDING)[:, :, None]
     first = same.any(axis=2) & (same.argmax(axis=2) == np.arange(depth))
     z = np.where(first, np.where(same, shares[:, None, :], 1.0).prod(axis=2), 1.0)
-    bits = 1 << np.arange(depth)
-    mask = np.where(first, (same * bits).sum(axis=2), 0)[:, None, :]
+    return z, np.where(first, same @ (1 << np.arange(depth)), 0).astype(np.uint8)
+
+
+def _satisfied(mask: NDArray[np.uint8], depth: int) -> NDArray[np.intp]:
+    """(leaves, 2**depth): per leaf and outcome of the splits on its path, the players with o = 1, as bits."""
     leaf = np.arange(1 << depth)
+    bits = 1 << np.arange(depth)
     wanted = (leaf[:, None] >> np.arange(depth)[::-1] & 1) @ bits  # the outcome that leads to each leaf
-    follows = np.tile(~(leaf ^ wanted[:, None]), (len(paths) >> depth, 1))[:, :, None]
-    o = follows & mask == mask
-    z = z[:, None, :]
-    total = np.zeros(o.shape)
-    points, weights = np.polynomial.legendre.leggauss((depth + 1) // 2)
-    for t, weight in zip((points + 1) / 2, weights / 2, strict=True):
-        factor = (1 - t) * z + t * o
-        total += weight * factor.prod(axis=2, keepdims=True) / factor
-    total *= o - z
-    total *= values.reshape(-1, 1, 1)
-    return total
+    follows = np.tile(~(leaf ^ wanted[:, None]).astype(np.uint8), (len(mask) >> depth, 1))
+    result = np.zeros(follows.shape, np.uint8)
+    for player in range(depth):
+        needed = mask[:, player, None]
+        result |= ((follows & needed) == needed).view(np.uint8) << np.uint8(player)
+    return result.astype(np.intp)

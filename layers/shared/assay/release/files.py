@@ -18,14 +18,15 @@ def read_regular(name: str, limit: int, folder: int | None = None) -> bytes:
         descriptor = os.open(name, _READ, dir_fd=folder)
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{Path(name).name}: cannot be read, or is a link ({_cause(error)})") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ReleaseError(f"{Path(name).name}: not a regular file")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)
-        except OSError as error:
-            raise ReleaseError(f"{Path(name).name}: cannot be read ({_cause(error)})") from error
+    except OSError as error:
+        raise ReleaseError(f"{Path(name).name}: cannot be read ({_cause(error)})") from error
+    finally:
+        os.close(descriptor)
     if len(data) > limit:
         raise ReleaseError(f"{Path(name).name}: larger than {limit} bytes")
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -50,8 +51,8 @@ class FraudVerdict(Contract):
 class TransactionScored(Contract):
     """Event: a transaction was decided. Goes to every consumer, blocked transactions too."""
 
-    event: str = "transaction.scored"
-    version: int = 1
+    event: Literal["transaction.scored"] = "transaction.scored"
+    version: Literal[1] = 1
     client_id: str
     occurred_at: datetime
     transaction: TransactionRequest | FlatTransaction

@@ -1,19 +1,21 @@
 """Many units of work, one fsync.
 
 Statements run on the event loop's thread, where nothing competes for the interpreter; only COMMIT, which waits for the
-disk, runs in a thread. Units that arrive while a commit is under way share the next one.
+disk, runs in a thread. Units that arrive while a commit is under way share the next one, and the equal statements of a
+group run together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from assay.errors import StorageError
 
-Unit = Callable[[sqlite3.Connection], object]
+Unit = Sequence[tuple[str, tuple[object, ...]]]
+"""Statements that change rows, with their values. Statements of a group run in order of first appearance."""
 
 
 class GroupCommit:
@@ -67,8 +69,8 @@ class GroupCommit:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for unit, _ in group:
-                unit(connection)
+            for statement, rows in _together(group).items():
+                connection.executemany(statement, rows)
             await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
         except Exception as error:
             self._roll_back()
@@ -82,3 +84,11 @@ class GroupCommit:
         except sqlite3.Error:
             # The transaction is gone either way: it was never committed, and the next BEGIN shows what is wrong.
             return
+
+
+def _together(group: list[tuple[Unit, asyncio.Future[None]]]) -> dict[str, list[tuple[object, ...]]]:
+    rows: dict[str, list[tuple[object, ...]]] = {}
+    for unit, _ in group:
+        for statement, row in unit:
+            rows.setdefault(statement, []).append(row)
+    return rows

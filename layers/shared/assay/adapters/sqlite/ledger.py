@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
-from assay.adapters.sqlite.group_commit import GroupCommit
+from assay.adapters.sqlite.group_commit import GroupCommit, Unit
 from assay.adapters.sqlite.history import SqliteHistory
 from assay.adapters.sqlite.schema import open_database, open_reader
 from assay.errors import StorageError
@@ -17,6 +17,19 @@ from assay.schemas.base import FeatureValue
 from assay.schemas.stages import StandInUsage
 
 CACHED_ENTITIES = 200_000
+INSERT_DECISION = (
+    "INSERT INTO decisions (id, client_id, transaction_id, fingerprint, verdict, decided_at) VALUES (?, ?, ?, ?, ?, ?)"
+)
+INSERT_EVENT = "INSERT INTO outbox (body) VALUES (?)"
+INSERT_ACTIVITY = (
+    "INSERT INTO activity (id, time, account, amount, country, device, address, counterparty)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+UPSERT_DEVICE_USE = (
+    "INSERT INTO device_uses VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+    " SET first_use = excluded.first_use WHERE excluded.first_use < first_use"
+)
+INSERT_LOGIN = "INSERT INTO logins VALUES (?, ?, ?, ?, ?)"
 NO_USAGE = StandInUsage()
 
 
@@ -76,9 +89,7 @@ class SqliteProfileStore:
         except sqlite3.Error as error:
             raise StorageError(f"profile: {error}") from error
         try:
-            await self._ledger.commits.commit(
-                lambda connection: connection.execute("INSERT INTO logins VALUES (?, ?, ?, ?, ?)", row)
-            )
+            await self._ledger.commits.commit([(INSERT_LOGIN, row)])
         except BaseException:
             self._profile.retract_login(login)
             raise
@@ -96,6 +107,7 @@ class SqliteDecisionStore:
 
     def __init__(self, ledger: SqliteLedger) -> None:
         self._ledger = ledger
+        self._last_id: int = ledger.reader.execute("SELECT coalesce(max(id), 0) FROM decisions").fetchone()[0]
         rows = ledger.reader.execute("SELECT account, count, amount FROM stand_in").fetchall()
         self._stand_in = {account: StandInUsage(count=count, amount=amount) for account, count, amount in rows}
 
@@ -115,7 +127,8 @@ class SqliteDecisionStore:
         account = record.activity.account
         before = self._set_usage(account, record.stand_in)
         try:
-            await self._ledger.commits.commit(lambda connection: _write(connection, record))
+            self._last_id += 1
+            await self._ledger.commits.commit(_statements(self._last_id, record))
         except BaseException:
             self._set_usage(account, before)
             raise
@@ -135,51 +148,24 @@ class SqliteDecisionStore:
         return before
 
 
-def _write(connection: sqlite3.Connection, record: DecisionRecord) -> None:
+def _statements(decision_id: int, record: DecisionRecord) -> Unit:
     activity = record.activity
-    decision_id = connection.execute(
-        "INSERT INTO decisions (client_id, transaction_id, fingerprint, verdict, decided_at) VALUES (?, ?, ?, ?, ?)",
-        (
-            record.client_id,
-            record.transaction_id,
-            record.fingerprint,
-            record.verdict,
-            int(record.decided_at.timestamp() * 1e6),
-        ),
-    ).lastrowid
-    connection.execute("INSERT INTO outbox (body) VALUES (?)", (record.event,))
-    if activity.account is not None:
-        _write_activity(connection, decision_id, activity)
-        if record.stand_in is not None:
-            _write_stand_in(connection, activity.account, record.stand_in)
-
-
-def _write_activity(connection: sqlite3.Connection, decision_id: int | None, activity: Transaction) -> None:
-    connection.execute(
-        "INSERT INTO activity (id, time, account, amount, country, device, address, counterparty)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            decision_id,
-            activity.time,
-            activity.account,
-            activity.amount,
-            activity.country,
-            activity.device,
-            activity.address,
-            activity.counterparty,
-        ),
-    )
+    decided_at = int(record.decided_at.timestamp() * 1e6)
+    decision = (decision_id, record.client_id, record.transaction_id, record.fingerprint, record.verdict, decided_at)
+    unit: list[tuple[str, tuple[object, ...]]] = [(INSERT_DECISION, decision), (INSERT_EVENT, (record.event,))]
+    if activity.account is None:
+        return unit
+    counted = (activity.time, activity.account, activity.amount, activity.country)
+    linked = (activity.device, activity.address, activity.counterparty)
+    unit.append((INSERT_ACTIVITY, (decision_id, *counted, *linked)))
     if activity.device is not None:
-        connection.execute(
-            "INSERT INTO device_uses VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET first_use = excluded.first_use WHERE excluded.first_use < first_use",
-            (activity.account, activity.device, activity.time),
-        )
+        unit.append((UPSERT_DEVICE_USE, (activity.account, activity.device, activity.time)))
+    if record.stand_in is not None:
+        unit.append(_stand_in_statement(activity.account, record.stand_in))
+    return unit
 
 
-def _write_stand_in(connection: sqlite3.Connection, account: str, usage: StandInUsage) -> None:
+def _stand_in_statement(account: str, usage: StandInUsage) -> tuple[str, tuple[object, ...]]:
     if usage.count:
-        row = (account, usage.count, usage.amount)
-        connection.execute("INSERT OR REPLACE INTO stand_in VALUES (?, ?, ?)", row)
-    else:
-        connection.execute("DELETE FROM stand_in WHERE account = ?", (account,))
+        return "INSERT OR REPLACE INTO stand_in VALUES (?, ?, ?)", (account, usage.count, usage.amount)
+    return "DELETE FROM stand_in WHERE account = ?", (account,)

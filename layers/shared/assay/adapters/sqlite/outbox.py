@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.ports import OutboxEvent
 
 REGISTER = "INSERT OR IGNORE INTO consumers VALUES (?, 0)"
+ADVANCE = "UPDATE consumers SET sequence = ? WHERE name = ?"
+PURGE = "DELETE FROM outbox WHERE sequence <= (SELECT min(sequence) FROM consumers)"
+BURY = "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?)"
 PURGE_EVERY = 1_000
 
 
@@ -23,11 +25,7 @@ class SqliteOutbox:
 
     async def open(self) -> None:
         """Registers the consumers, so that no event is purged before each of them had it."""
-
-        def register(connection: sqlite3.Connection) -> None:
-            connection.executemany(REGISTER, [(name,) for name in self._names])
-
-        await self._ledger.commits.commit(register)
+        await self._ledger.commits.commit([(REGISTER, (name,)) for name in self._names])
         rows = self._ledger.reader.execute("SELECT name, sequence FROM consumers").fetchall()
         self._places = dict(rows)
 
@@ -41,28 +39,20 @@ class SqliteOutbox:
 
     async def advance(self, consumer: str, sequence: int) -> None:
         """Everything up to `sequence` is done for the consumer; what all have had is deleted now and then."""
-
-        def move(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE consumers SET sequence = ? WHERE name = ?", (sequence, consumer))
-            self._purge(connection)
-
-        await self._ledger.commits.commit(move)
+        unit: list[tuple[str, tuple[object, ...]]] = [(ADVANCE, (sequence, consumer))]
+        had_by_all = min({**self._places, consumer: sequence}.values())
+        if had_by_all - self._purged >= PURGE_EVERY:
+            unit.append((PURGE, ()))
+            self._purged = had_by_all
+        await self._ledger.commits.commit(unit)
         self._places[consumer] = sequence
 
     async def bury(self, consumer: str, event: OutboxEvent, reason: str) -> None:
         """Keeps the event in the dead letters."""
         row = (consumer, event.sequence, event.body, reason[:1000], time.time_ns() // 1000)
-        await self._ledger.commits.commit(
-            lambda connection: connection.execute("INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?, ?, ?)", row)
-        )
+        await self._ledger.commits.commit([(BURY, row)])
 
     async def depth(self) -> int:
         """How many deliveries are outstanding, over all consumers."""
         query = "SELECT count(*) FROM outbox, consumers WHERE outbox.sequence > consumers.sequence"
         return int(self._ledger.reader.execute(query).fetchone()[0])
-
-    def _purge(self, connection: sqlite3.Connection) -> None:
-        had_by_all = connection.execute("SELECT min(sequence) FROM consumers").fetchone()[0]
-        if had_by_all - self._purged >= PURGE_EVERY:
-            connection.execute("DELETE FROM outbox WHERE sequence <= ?", (had_by_all,))
-            self._purged = had_by_all

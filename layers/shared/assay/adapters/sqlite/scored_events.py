@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.ports import ScoredEvent
+
+INSERT = "INSERT OR IGNORE INTO scored_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqliteScoredEventStore:
@@ -17,25 +18,21 @@ class SqliteScoredEventStore:
 
     async def record(self, events: Sequence[ScoredEvent]) -> None:
         """Keeps the events durably."""
-        rows = [
-            (
-                event.client_id,
-                event.transaction_id,
-                int(event.decided_at.timestamp() * 1e6),
-                event.decision,
-                event.release_version,
-                event.release_hash,
-                event.is_early_exit,
-                event.body,
-            )
-            for event in events
-        ]
-
-        def insert(connection: sqlite3.Connection) -> None:
-            connection.executemany("INSERT OR IGNORE INTO scored_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-        await self._ledger.commits.commit(insert)
+        await self._ledger.commits.commit([(INSERT, _row(event)) for event in events])
 
     async def count(self) -> int:
         """How many events are kept."""
         return int(self._ledger.reader.execute("SELECT count(*) FROM scored_events").fetchone()[0])
+
+
+def _row(event: ScoredEvent) -> tuple[object, ...]:
+    return (
+        event.client_id,
+        event.transaction_id,
+        int(event.decided_at.timestamp() * 1e6),
+        event.decision,
+        event.release_version,
+        event.release_hash,
+        event.is_early_exit,
+        event.body,
+    )

@@ -1,0 +1,175 @@
+"""Training on a tiny bank, end to end: the release opens, scores, repeats itself, and says how hard its data was."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from assay.errors import ReleaseError
+from assay.features.catalog import NAMES
+from assay.features.profile import Profile
+from assay.features.rates import Rates
+from assay.policy import Policy
+from assay.release.models import load_autoencoder, load_isolation_forest, load_xgboost, vectoriser
+from assay.release.store import champion, open_release
+from assay.rules.ruleset import RuleSet
+from training.package import default, trained_policy
+from training.simulator import START, SimulatedTransaction, as_transaction, simulate
+from training.table import build_table
+from training.thresholds import SubsetThresholds, subset_thresholds
+from training.train import silent, train
+
+CUSTOMERS, DAYS, SEED = 300, 60, 3
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("releases")
+
+
+@pytest.fixture(scope="module")
+def folder(root):
+    return train(SEED, CUSTOMERS, DAYS, root, KEY, version="2026.1.1")
+
+
+@pytest.fixture(scope="module")
+def release(folder):
+    return open_release(folder, [KEY.public_key()])
+
+
+def test_the_release_opens_with_its_key_and_with_no_other(folder, release):
+    assert release.version == "2026.1.1"
+    with pytest.raises(ReleaseError):
+        open_release(folder, [Ed25519PrivateKey.generate().public_key()])
+
+
+def test_the_same_arguments_give_the_same_release_in_another_process(root, release, tmp_path):
+    script = (
+        "import sys\nfrom pathlib import Path\n"
+        "from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey\n"
+        "from assay.release.store import open_release\nfrom training.train import train\n"
+        "key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))\n"
+        f"folder = train({SEED}, {CUSTOMERS}, {DAYS}, Path(sys.argv[1]), key, version='2026.1.1')\n"
+        "print(open_release(folder, [key.public_key()]).hash)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    again = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    assert again.stdout.strip() == release.hash
+
+
+def test_another_seed_never_overwrites_a_release(root, release):
+    with pytest.raises(ReleaseError, match="overwritten"):
+        train(SEED + 1, CUSTOMERS, DAYS, root, KEY, version="2026.1.1")
+
+
+def test_a_world_that_is_too_short_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="days"):
+        train(1, 100, 10, tmp_path, KEY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_parity_gate_passed_on_every_model(release):
+    metrics = release.manifest.metrics
+    for model, limit in (("isolation_forest", 1e-12), ("autoencoder", 1e-9), ("xgboost_classifier", 1e-6)):
+        assert metrics[f"parity.{model}.max_difference"] <= limit
+        assert metrics[f"parity.{model}.probes"] >= 20_000
+
+
+def test_every_model_answers_on_a_served_row(release):
+    manifest = release.manifest
+    rates = Rates.load(release.read("rates.yaml"))
+    transaction = next(event for event in simulate(9, 60, 2) if isinstance(event, SimulatedTransaction))
+    features = Profile().observe(as_transaction(transaction, rates))
+    assert tuple(features) == NAMES
+    forest = load_isolation_forest(release)
+    assert -1 <= forest.score(vectoriser(manifest, "isolation_forest").row(features)) <= 1
+    assert load_autoencoder(release).error(vectoriser(manifest, "autoencoder").row(features)) >= 0
+    assert np.isfinite(load_xgboost(release).predict_margin(vectoriser(manifest, "xgboost_classifier").row(features)))
+
+
+def test_rules_and_evidence_belong_together(release):
+    evidence = json.loads(release.read("rule_evidence.json"))
+    rules = RuleSet.load(release.read("rules.yaml"), evidence)
+    assert len(rules.rules) == 16
+    assert evidence.keys() == {rule.id for rule in rules.rules}
+    assert {rule.id: rule.evidence for rule in rules.rules} == evidence
+
+
+def test_the_policy_holds_the_trained_thresholds(release):
+    degraded = Policy.load(release.read("policy.yaml")).degraded
+    assert degraded.isolation_forest_alone is not None
+    assert degraded.isolation_forest_alone <= 0.0
+    assert degraded.autoencoder_alone >= release.manifest.models.autoencoder.threshold * 0.5
+    without = degraded.without_xgboost
+    assert without.isolation_forest >= degraded.isolation_forest_alone
+    assert without.autoencoder <= degraded.autoencoder_alone
+
+
+def test_the_reference_covers_every_feature_and_score(release):
+    reference = json.loads(release.read("reference.json"))
+    assert set(reference["features"]) == set(NAMES)
+    assert set(reference["scores"]) == {"fraud_score", "if_score", "ae_error"}
+    for part in (*reference["features"].values(), *reference["scores"].values()):
+        shares = part["shares"].values() if part["kind"] == "category" else part["shares"]
+        assert sum(shares) + part["unknown"] == pytest.approx(1, abs=1e-6)
+        if part["kind"] == "number":
+            assert len(part["shares"]) == len(part["edges"]) + 1
+
+
+def test_the_card_and_the_manifest_say_how_hard_the_data_is(release):
+    metrics = release.manifest.metrics
+    single = {name: value for name, value in metrics.items() if name.startswith("difficulty.single_feature_roc_auc.")}
+    assert set(single) == {f"difficulty.single_feature_roc_auc.{name}" for name in NAMES}
+    assert metrics["difficulty.tree_depth_3.average_precision"] < metrics["xgboost_classifier.average_precision"]
+    card = release.read("model_card.md").decode()
+    assert "decision tree, depth 3" in card
+    assert "Not one row comes from a real customer" in card
+    assert str(Path(__file__).parents[2]) not in card
+
+
+def test_the_command_makes_the_first_release_the_champion(tmp_path):
+    arguments = ["--seed", "5", "--customers", "150", "--days", "45", "--out", str(tmp_path / "registry")]
+    key = ["--signing-key", str(tmp_path / "key.pem"), "--version", "2026.2.1"]
+    command = [sys.executable, "-m", "training", *arguments, *key]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip().endswith("2026.2.1")
+    assert champion(tmp_path / "registry") == "2026.2.1"
+
+
+def test_progress_is_told_and_stays_within_bounds():
+    told = []
+    rates = Rates.load(default("rates.yaml"))
+    until = START.timestamp() + 86400 * 70
+    table = build_table(simulate(1, 80, 70), rates, until, lambda step, share: told.append((step, share)))
+    assert len(table) > 5_000
+    assert told
+    assert all(0 <= share <= 1 for _, share in told)
+    silent("nothing", 0.5)
+
+
+def test_subset_thresholds_keep_the_burden_on_honest_customers():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=50_000)
+    if_scores, ae_errors = -(shared + rng.normal(size=50_000)), np.exp(shared + rng.normal(size=50_000))
+    both = (if_scores < np.quantile(if_scores, 0.02)) & (ae_errors > np.quantile(ae_errors, 0.98))
+    stopped = both | (rng.random(50_000) < 0.004)
+    found = subset_thresholds(if_scores, ae_errors, both, stopped)
+    assert (if_scores < found.forest_alone).mean() == pytest.approx(both.mean(), rel=0.01)
+    assert (ae_errors > found.autoencoder_alone).mean() == pytest.approx(both.mean(), rel=0.01)
+    together = (if_scores < found.forest_without_xgboost) & (ae_errors > found.autoencoder_without_xgboost)
+    assert together.mean() == pytest.approx(stopped.mean(), rel=0.02)
+
+
+def test_a_policy_without_a_place_for_the_thresholds_is_refused():
+    thresholds = SubsetThresholds(-0.1, 3.0, 0.01, 2.0)
+    text = default("policy.yaml")
+    assert Policy.load(trained_policy(text, thresholds, 1.0, 2.0)).model_evidence.autoencoder == 2.0
+    with pytest.raises(ValueError, match="autoencoder_alone"):
+        trained_policy(text.replace("autoencoder_alone: null", ""), thresholds, 1.0, 2.0)
