@@ -47,6 +47,7 @@ async def _serve(places: Places, host: str, port: int, announce: Callable[[str],
         lifespan="off",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         log_level="warning",
         timeout_graceful_shutdown=GRACE_S,
     )

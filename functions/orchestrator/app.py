@@ -88,7 +88,13 @@ async def health() -> Response:
 
 def create_app(api: Api) -> FastAPI:
     """The ASGI application. `lifespan` is left to whoever runs it."""
-    app = FastAPI(title="Assay", version=openapi.VERSION, description=openapi.DESCRIPTION, redoc_url=None)
+    app = FastAPI(
+        title="Assay",
+        version=openapi.VERSION,
+        description=openapi.DESCRIPTION,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would be built from the caller's Host header
+    )
     route = app.add_api_route
     route("/score", api.score, methods=["POST"], **openapi.SCORE)
     route("/decisions/{transaction_id}", api.decision, methods=["GET"], **openapi.DECISION)

@@ -37,9 +37,15 @@ SCOPE_OF = {
 
 
 def transaction(**changes: Any) -> dict[str, Any]:
-    """A small payment with an id of its own."""
-    body = json.loads((EVENTS / "score_genuine.json").read_text())
-    return {**body, "transaction_id": f"e2e-{next(NUMBERS)}", "account_id": f"acct-{next(NUMBERS)}", **changes}
+    """The genuine sample, with an id, an account, a device and an address of its own."""
+    body, n = json.loads((EVENTS / "score_genuine.json").read_text()), next(NUMBERS)
+    own = {
+        "transaction_id": f"e2e-{n}",
+        "account_id": f"acct-{n}",
+        "device_id": f"phone-{n}",
+        "ip_address": f"2001:db8::{n}",
+    }
+    return {**body, **own, **changes}
 
 
 def score(client: httpx.Client, body: dict[str, Any], query: str = "") -> FraudVerdict:
@@ -198,7 +204,7 @@ def test_every_route_wants_a_good_token_with_its_scope(server: Service, method: 
         "none": None,
         "no scheme": good,
         "basic": f"Basic {good}",
-        "empty": "Bearer ",
+        "empty": "Bearer",
         "garbage": "Bearer not-a-token",
         "expired": f"Bearer {server.token(ttl_s=-1)}",
         "unsigned": f"Bearer {head}.{claims}.",

@@ -54,15 +54,17 @@ class Underworld:
         self.rng = rng
         self.crew = Crew(world, rng)
         self._planned: dict[int, list[Draft]] = defaultdict(list)
-        # Every story begins early, so that a short run has met all of them.
-        self._due = {story.name: rng.uniform(0.75, 0.99) for story in ALL}
+        self._due = {story.name: rng.random() for story in ALL}
+        # In a small world too, every story is met once within the first month.
+        self._latest = {story.name: rng.randint(8, 28) for story in ALL}
 
     def live(self, day: int) -> list[Draft]:
         """Everything the fraudsters do on this day, unordered."""
         for story in ALL:
             self._due[story.name] += story.episodes * len(self.world.customers) / 1000 * self.rng.uniform(0.5, 1.5)
-            while self._due[story.name] >= 1:
+            while self._due[story.name] >= 1 or self._latest.get(story.name) == day:
                 self._due[story.name] -= 1
+                self._latest.pop(story.name, None)
                 self._begin(story, day)
         return self._planned.pop(day, [])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +11,7 @@ from assay.features.profile import Profile
 from tests.unit.features.oracle import Oracle
 from tests.unit.features.streams import ListHistory, events, pruning_at, steps
 
-PATIENT = settings(deadline=None, max_examples=int(os.environ.get('NEX', '150')))
+PATIENT = settings(deadline=None, max_examples=150)
 
 
 def assert_same(found, expected):

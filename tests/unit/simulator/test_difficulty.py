@@ -1,4 +1,4 @@
-"""How hard the simulated fraud is, and what the sixteen rules make of it: numbers nobody should have to take on trust."""
+"""How hard the simulated fraud is, and what the sixteen rules make of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RULES = RuleSet.load(default("rules.yaml"))
 
 @pytest.fixture(scope="module")
 def table():
-    return build_table(simulate(7, 1_000, DAYS), Rates.load(default("rates.yaml")), 0.0, silent)
+    return build_table(simulate(4, 1_200, DAYS), Rates.load(default("rates.yaml")), 0.0, silent)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from training.simulator.stories.base import Crew
 
 
 class Botnet:
-    """Many victims from one to four addresses within a day; devices are invented for each, or not told at all."""
+    """Many victims from one to three addresses within a day; devices are invented for each, or not told at all."""
 
     name = "botnet"
     episodes = 0.03
@@ -19,10 +19,10 @@ class Botnet:
     def play(self, crew: Crew, start: float) -> Iterator[Draft]:
         """One wave."""
         rng = crew.rng
-        addresses = [crew.world.public() for _ in range(rng.randint(1, 4))]
+        addresses = [crew.world.public() for _ in range(rng.choice((1, 1, 1, 3)))]
         shops = [crew.shop(rng.choice(list(crew.world.merchants))) for _ in range(4)]
         length = rng.uniform(2, 20) * 3600
-        for _ in range(rng.randint(12, 45)):
+        for _ in range(rng.randint(14, 45)):
             victim = crew.victim(start)
             moment = start + rng.uniform(0, length)
             address = rng.choice(addresses)

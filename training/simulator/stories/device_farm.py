@@ -11,7 +11,7 @@ from training.simulator.stories.base import Crew
 
 
 class DeviceFarm:
-    """Accounts opened to pass stolen money on, handled from one to four phones over a week or two."""
+    """Accounts opened to pass stolen money on, handled from one to five phones over a week or two."""
 
     name = "device_farm"
     episodes = 0.03
@@ -21,8 +21,8 @@ class DeviceFarm:
     def play(self, crew: Crew, start: float) -> Iterator[Draft]:
         """One ring at work."""
         rng = crew.rng
-        accounts = [self._account(crew, start) for _ in range(rng.randint(6, 24))]
-        devices = [crew.world.device() for _ in range(rng.choice((1, 1, 2, 3, 6)))]
+        accounts = [self._account(crew, start) for _ in range(rng.randint(8, 26))]
+        devices = [crew.world.device() for _ in range(rng.choice((1, 1, 1, 2, 5)))]
         address = crew.proxy(accounts[0].country.code)
         collectors = [crew.mule() for _ in range(3)]
         length = rng.uniform(2, 14) * 86400

@@ -29,7 +29,7 @@ MIN_DEPTH, MAX_DEPTH = 2, 7
 """A block's splits are packed into one byte: depth + 1 of them."""
 _SMALLEST_SHARE = 1e-9
 """Keeps a path that no training row took from dividing by zero."""
-_TREES_AT_ONCE = 8
+_TREES_AT_ONCE = 16
 
 
 class TreeShap:
