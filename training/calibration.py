@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+DECIDED_ABOVE = -4.0
+"""Calibrated where decisions are made: nine rows in ten lie below this margin (log-odds; a chance of fraud of 2 %) and
+would bend the line to suit themselves."""
+FEWEST = 50
+"""With fewer reported frauds above it, all rows are taken."""
 LEAST_REPORTED = 0.85
 """Below this share the plateau is not taken for unreported fraud any more."""
 
@@ -42,6 +47,9 @@ def fit_calibration(margins: Floats, reported: Bools, steps: int = 60) -> Fit:
     certain, the share shows as a plateau below 1. Without it every score would be too low by the unreported frauds,
     most of all the high ones. It is held above LEAST_REPORTED, for a plateau can have other reasons too.
     """
+    decided = margins > DECIDED_ABOVE
+    if reported[decided].sum() >= FEWEST:
+        margins, reported = margins[decided], reported[decided]
     share, platt = 1.0 - 1e-3, fit_platt(margins, reported.astype(np.float64))
     for _ in range(steps):
         fraud = platt.apply(margins)

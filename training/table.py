@@ -14,10 +14,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.features.catalog import ALL
+from assay.features.direct import Features
 from assay.features.profile import Profile
 from assay.features.rates import Rates
 from assay.features.transaction import Transaction
-from training.simulator.events import Event, SimulatedLogin, as_seen_login, as_transaction
+from training.simulator.events import Event, SimulatedLogin, SimulatedTransaction, as_seen_login, as_transaction
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -27,6 +28,7 @@ Progress = Callable[[str, float], None]
 NUMERIC = tuple(feature.name for feature in ALL if feature.kind != "category")
 CATEGORIES = tuple(feature.name for feature in ALL if feature.kind == "category")
 REPORT_EVERY = 5_000
+UNKNOWN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,45 @@ class _Labels:
             self._profile.confirm_fraud(heapq.heappop(waiting)[2])
 
 
+class _Rows:
+    """Collects rows column by column."""
+
+    def __init__(self) -> None:
+        self._numeric = {name: array("d") for name in NUMERIC}
+        self._categories: dict[str, list[str | None]] = {name: [] for name in CATEGORIES}
+        self._times, self._labels, self._label_times = array("d"), bytearray(), array("d")
+        self._stories: list[str | None] = []
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def add(self, event: SimulatedTransaction, features: Features) -> None:
+        for name, numbers in self._numeric.items():
+            value = features[name]
+            numbers.append(UNKNOWN if value is None else value)  # type: ignore[arg-type]
+        for name, texts in self._categories.items():
+            text = features[name]
+            texts.append(None if text is None else sys.intern(str(text)))
+        self._times.append(event.time)
+        self._labels.append(event.label)
+        self._label_times.append(UNKNOWN if event.label_time is None else event.label_time)
+        self._stories.append(event.story)
+
+    def table(self) -> FeatureTable:
+        return FeatureTable(
+            {name: np.array(column) for name, column in self._numeric.items()},
+            self._categories,
+            np.array(self._times),
+            np.frombuffer(bytes(self._labels), dtype=np.bool_),
+            np.array(self._label_times),
+            self._stories,
+        )
+
+
 def build_table(events: Iterable[Event], rates: Rates, until: float, progress: Progress) -> FeatureTable:
     """Replays the events through one profile. `until` (seconds since the epoch) is only for the progress shown."""
     profile = Profile()
-    labels = _Labels(profile)
-    numeric = {name: array("d") for name in NUMERIC}
-    categories: dict[str, list[str | None]] = {name: [] for name in CATEGORIES}
-    times, truths, label_times, stories = array("d"), bytearray(), array("d"), list[str | None]()
-    unknown = float("nan")
+    labels, rows = _Labels(profile), _Rows()
     start: float | None = None
     for event in events:
         labels.deliver(event.time)
@@ -104,27 +137,10 @@ def build_table(events: Iterable[Event], rates: Rates, until: float, progress: P
             profile.record_login(as_seen_login(event))
             continue
         transaction = as_transaction(event, rates)
-        features = profile.observe(transaction)
-        for name, numbers in numeric.items():
-            value = features[name]
-            numbers.append(unknown if value is None else value)  # type: ignore[arg-type]
-        for name, texts in categories.items():
-            text = features[name]
-            texts.append(None if text is None else sys.intern(str(text)))
-        times.append(event.time)
-        truths.append(event.label)
-        label_times.append(unknown if event.label_time is None else event.label_time)
-        stories.append(event.story)
+        rows.add(event, profile.observe(transaction))
         if event.label_time is not None:
             labels.expect(event.label_time, transaction)
         start = event.time if start is None else start
-        if len(times) % REPORT_EVERY == 0:
+        if len(rows) % REPORT_EVERY == 0:
             progress("features", min(1.0, (event.time - start) / max(1.0, until - start)))
-    return FeatureTable(
-        {name: np.array(column) for name, column in numeric.items()},
-        categories,
-        np.array(times),
-        np.frombuffer(bytes(truths), dtype=np.bool_),
-        np.array(label_times),
-        stories,
-    )
+    return rows.table()

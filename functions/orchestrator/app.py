@@ -6,9 +6,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from assay.errors import StorageError
 from assay.features.rates import Rates
@@ -43,11 +45,11 @@ class Api:
     async def score(self, request: Request) -> Response:
         """`POST /score`."""
         principal = self.verifier.authenticate(request.headers.get("authorization"), "score:write")
+        body = await _body(request)  # before the count: clients that send slowly must not fill it
         if self.under_way >= MAX_UNDER_WAY:
             raise unavailable("overloaded", "Too many transactions under way")
         self.under_way += 1
         try:
-            body = await _body(request)
             submission = read_transaction(body, principal.client_id, self.rates, datetime.now(UTC))
             verdict = await self.pipeline.score(submission, _explain(request))
         finally:
@@ -104,7 +106,8 @@ def create_app(api: Api) -> FastAPI:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_fault)
-    app.openapi_schema = openapi.document(app)
+    # Not `openapi_schema`: FastAPI makes its own again when it has not made that one itself.
+    app.openapi = cache(lambda: openapi.document(app))  # type: ignore[method-assign]
     return app
 
 
@@ -113,16 +116,21 @@ async def _body(request: Request) -> bytes:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != JSON:
         raise Problem(415, "media_type", f"Content-Type should be {JSON}")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(415, "content_encoding", "The body should not be compressed")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > MAX_BODY:
         raise _too_large()
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise _too_large()
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY:
+                raise _too_large()
+            chunks.append(chunk)
+    except ClientDisconnect:  # nobody reads the answer; it is no fault of ours either
+        raise Problem(400, "incomplete", "The body ended early") from None
     return b"".join(chunks)
 
 

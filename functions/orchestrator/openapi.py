@@ -47,9 +47,15 @@ def _ref(name: str) -> dict[str, Any]:
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {MEDIA_TYPE: {"schema": _ref("Problem")}}
-    return {status: {"description": _DESCRIBED[status], "content": content} for status in statuses}
+    return {
+        status: {"description": _DESCRIBED[status], "headers": _HEADERS.get(status, {}), "content": content}
+        for status in statuses
+    }
 
 
+_RETRY = {"Retry-After": {"required": True, "description": "Seconds to wait", "schema": {"type": "integer"}}}
+_CHALLENGE = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+_HEADERS: dict[int, dict[str, Any]] = {401: _CHALLENGE, 502: _RETRY, 503: _RETRY}
 _DESCRIBED = {
     400: "The body is not strict UTF-8 JSON",
     401: "No valid token",
@@ -57,7 +63,7 @@ _DESCRIBED = {
     404: "No such decision",
     409: "The transaction_id was used with another body",
     413: "The body is longer than 64 kB",
-    415: "The body is not application/json",
+    415: "The body is not application/json, or is compressed",
     422: "A field is not valid; it is named",
     502: "A stage the verdict needs has failed",
     503: "No verdict now; try again after Retry-After",
@@ -130,6 +136,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas = {**components.get("schemas", {}), **outputs.get("$defs", {}), **inputs.get("$defs", {})}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    # FastAPI adds its own 422 to a path parameter; here any text is an id, and one that is unknown is a 404.
+    result["paths"]["/decisions/{transaction_id}"]["get"]["responses"].pop("422", None)
     components["schemas"] = {**schemas, "Problem": PROBLEM}
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     return result

@@ -42,7 +42,9 @@ class World:
         self.carriers = {c.code: self._pool(carriers, c.share, geography.carrier_address) for c in geography.COUNTRIES}
         hotspots = max(2, round(customers * 0.012))
         self.hotspots = {c.code: self._pool(hotspots, c.share, self._public) for c in geography.COUNTRIES}
-        self.agents = {c.code: [self.device() for _ in range(2 + round(customers * c.share / 8))] for c in MOBILE_MONEY}
+        self.agents = {
+            c.code: [self.device() for _ in range(2 + round(customers * c.share / 16))] for c in MOBILE_MONEY
+        }
         self.customers = [self._customer() for _ in range(customers)]
         self._befriend()
         self._form_households()

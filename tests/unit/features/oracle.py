@@ -75,7 +75,8 @@ class Oracle:
         day = window(DAY, tx)
         answers["distinct_counterparties_24h"] = known(DAY, len({e.counterparty for e in day} - {None}))
         answers["distinct_countries_24h"] = known(DAY, len({e.country for e in day} - {None}))
-        since, speed = self._previous(tx, own, horizon)
+        late = any(e.time > t for e in [*own, *(e for e in self.logins if e.account == tx.account)])
+        since, speed = self._previous(tx, own, horizon if late else -(10**30))
         return {**answers, "seconds_since_last_tx": since, "travel_speed_kmh": speed}
 
     @staticmethod
@@ -91,8 +92,7 @@ class Oracle:
 
     @staticmethod
     def _previous(tx, own, horizon):
-        late = any(e.time > tx.time for e in own)
-        past = [e for e in own if e.time <= tx.time and (e.time > horizon or not late)]
+        past = [e for e in own if horizon < e.time <= tx.time]
         if not past or tx.time <= horizon:
             return None, None
         last = max(e.time for e in past)

@@ -28,9 +28,16 @@ class Step:
     pick: int = 0
 
 
+UNITS = (1, SECOND, 5 * 60 * SECOND, HOUR, DAY, 7 * DAY, 30 * DAY)
+
+
 def deltas(late):
-    steps = st.builds(lambda step, by: max(0, step + by), st.sampled_from(STEPS), st.sampled_from((-1, 0, 0, 1)))
-    return st.one_of(steps, steps, steps.map(lambda d: -d)) if late else steps
+    """Of all sizes; or multiples of one, to within a microsecond, so that events meet the ends of windows."""
+    near = st.sampled_from((-1, 0, 0, 0, 1))
+    mixed = st.builds(lambda step, by: max(0, step + by), st.sampled_from(STEPS), near)
+    grids = [st.builds(lambda n, by, unit=unit: max(0, n * unit + by), st.integers(0, 3), near) for unit in UNITS]
+    kinds = st.sampled_from([mixed, mixed, mixed, *grids])
+    return kinds.map(lambda kind: st.one_of(kind, kind, kind.map(lambda d: -d)) if late else kind)
 
 
 def steps(late, kinds=("tx", "tx", "tx", "tx", "login", "label"), max_size=60):
@@ -44,10 +51,14 @@ def steps(late, kinds=("tx", "tx", "tx", "tx", "login", "label"), max_size=60):
             "counterparty": st.sampled_from(("c", "c", "k", None)),
         }
     )
-    step = st.builds(
-        Step, st.sampled_from(kinds), deltas(late), bodies, st.sampled_from((False, False, True)), st.integers(0, 99)
+    success = st.sampled_from((False, False, True))
+    return deltas(late).flatmap(
+        lambda delta: st.lists(
+            st.builds(Step, st.sampled_from(kinds), delta, bodies, success, st.integers(0, 99)),
+            min_size=1,
+            max_size=max_size,
+        )
     )
-    return st.lists(step, min_size=1, max_size=max_size)
 
 
 def transaction(number, time, **fields):

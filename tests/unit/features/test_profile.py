@@ -119,6 +119,17 @@ def test_logins():
     assert profile.observe(transaction(4, START + HOUR + 1))["failed_login_count_last_1h"] == 1.0
 
 
+def test_failures_of_an_earlier_hour_do_not_make_a_guess():
+    profile = Profile()
+    for number in range(5):
+        profile.record_login(Login(f"old {number}", START + number, "a", success=False))
+    for number in range(3):
+        profile.record_login(Login(str(number), START + HOUR + 2 * number * SECOND, "a", success=number == 1))
+    profile.record_login(Login("last", START + HOUR + 5 * SECOND, "a", success=False))
+    features = profile.observe(transaction(1, START + HOUR + 6 * SECOND))
+    assert (features["failed_login_count_last_1h"], features["failed_logins_then_success"]) == (3.0, 0.0)
+
+
 def test_a_label_counts_once():
     profile = Profile()
     tx = transaction(1, START, counterparty="c")
@@ -136,6 +147,32 @@ def test_a_dormant_account_is_found_again():
     features = Profile(history).observe(transaction(2, START, country="GB"))
     assert features["seconds_since_last_tx"] == 2_000 * 86_400
     assert features["travel_speed_kmh"] == 0.0
+
+
+def test_the_previous_country_is_found_behind_a_transaction_without_one():
+    history = ListHistory([transaction(1, START - 45 * DAY, country="GB"), transaction(2, START - 20 * DAY)])
+    assert Profile(history).observe(transaction(3, START, country="GB"))["travel_speed_kmh"] == 0.0
+
+
+def test_what_was_dropped_as_too_late_is_unknown_afterwards():
+    profile = Profile()
+    ahead = transaction(1, START + 60 * DAY, country="GB", device="d", address="i", counterparty="c")
+    profile.observe(ahead)
+    profile.observe(transaction(2, START, country="GB", device="d", address="i", counterparty="c"))
+    profile.retract(ahead)
+    features = profile.observe(transaction(3, START + 1, country="GB", device="d", address="i", counterparty="c"))
+    for name in ("tx_count_last_1h", "country_mismatch_flag", "accounts_per_device", "accounts_per_ip_24h"):
+        assert features[name] is None, name
+
+
+def test_the_usual_country_after_a_retraction():
+    profile = Profile()
+    for number, country in enumerate(("FR", "GB", "FR", "GB")):
+        profile.observe(transaction(number, START + number * HOUR, country=country))
+    last = transaction("last", START + 5 * HOUR, country="FR")
+    profile.observe(last)
+    profile.retract(last)
+    assert profile.observe(transaction("next", START + 6 * HOUR, country="FR"))["country_mismatch_flag"] == 1.0
 
 
 class Broken(ListHistory):
@@ -224,9 +261,14 @@ def test_a_late_event_costs_what_it_is_late_by():
 def test_memory_is_bounded_by_the_windows():
     profile = Profile()
     for number in range(5_000):
-        profile.observe(transaction(number, START + number * DAY // 4, country="GB", counterparty="c", device="d"))
+        tx = transaction(number, START + number * DAY // 4, country="GB", counterparty="c", device="d")
+        profile.observe(tx)
+        profile.confirm_fraud(tx)
+        profile.record_login(Login(str(number), tx.time, "a", success=False))
     account = profile._accounts.peek("a")
     assert len(account.times) <= 2 * 37 * 4 + 64
     assert len(account.times) == len(account.habits.countries) == len(account.spending.sums) - 1
     assert len(profile._devices.peek("d").times) <= 2 * 37 * 4 + 64
+    assert len(account.logins.failures) <= 2 * 37 * 4 + 64
     assert len(profile._counterparties.peek("c").times) <= 2 * 44 * 4 + 64
+    assert len(profile._counterparties.peek("c").frauds) <= 2 * 44 * 4 + 64

@@ -106,14 +106,16 @@ class Account:
         if t <= horizon:
             self.floor = max(self.floor, t)
             return UNKNOWN
+        back = horizon if t < self._newest() else NEVER
         index = self._place(t, country)
         times.insert(index, t)
         if index == len(times) - 1:
             spent = self.spending.append(t, amount)
             kept = self.habits.append(t, counterparty, country, self.spending.day, self.spending.month)
+            kept = (*kept[:3], *self.habits.since(index, index + 1, country, back))
         else:
             spent = self.spending.insert(index, t, amount)
-            kept = self.habits.insert(index, t, counterparty, country, horizon)
+            kept = self.habits.insert(index, t, counterparty, country, back)
         self._set_edge()
         values = (spent, kept, self.logins.features(t))
         first, second, third = (

@@ -89,7 +89,7 @@ class Habits:
             self.usual.insert(index, high, country),
             float(distinct(self.counterparties, self.day_counterparties, self.day, low, high)),
             float(distinct(self.countries, self.day_countries, self.day, low, high)),
-            *self._since(index, high, country, horizon),
+            *self.since(index, high, country, horizon),
         )
 
     def remove(self, index: int, t: int, counterparty: str | None, country: str | None) -> None:
@@ -128,8 +128,11 @@ class Habits:
                 self.seen_at, self.seen_in = self.times[index], country
                 break
 
-    def _since(self, index: int, high: int, country: str | None, horizon: int) -> tuple[float | None, float | None]:
-        """(seconds since the previous transaction, speed from the previous country) of the one at `index`."""
+    def since(self, index: int, high: int, country: str | None, horizon: int) -> tuple[float | None, float | None]:
+        """(seconds since the previous transaction, speed from the previous country) of the one at `index`.
+
+        `high` is the first index of a later one; what was at or before `horizon` is not looked at.
+        """
         times, countries, t = self.times, self.countries, self.times[index]
         others = (at for at in reversed(range(high)) if at != index)
         previous = next(others, None)

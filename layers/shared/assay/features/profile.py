@@ -77,7 +77,9 @@ class Profile:
         """(new_device_flag, device_seen_before), where the account is known to have used the device first at `used`."""
         new = used > tx.time
         if new:
-            self._uses.put((tx.account or "", tx.device or ""), tx.time)
+            account = tx.account or ""
+            device.lower(account, used)
+            self._uses.put((account, tx.device or ""), tx.time)
         return float(new), float(device.sight(tx.time))
 
     def retract(self, tx: Transaction) -> None:
@@ -96,13 +98,13 @@ class Profile:
             self._retract_device(t, tx.account, tx.device)
 
     def _retract_device(self, t: int, account: str, name: str) -> None:
-        device, pair = self._devices.peek(name), (account, name)
+        device, pair, first = self._devices.peek(name), (account, name), NOT_YET
         if device is not None:
             device.remove(t, account)
             device.unsee(t)
+            first = device.first_without(account, t)
         if self._uses.peek(pair) == t:
-            first = None if device is None else device.first(account)
-            if first is None:
+            if first == NOT_YET:
                 self._uses.forget(pair)
             else:
                 self._uses.put(pair, first)

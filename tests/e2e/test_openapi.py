@@ -1,0 +1,72 @@
+"""Schemathesis over the running server's own description of itself: bounded, and the same examples every time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.harness.service import Service
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
+    "unsupported_method",
+    "allow_header_conformance",
+)
+"""Not `positive_data_acceptance`: calendars, minor units and code lists say more than a schema can."""
+ROUTES = {
+    ("POST", "/score"): {200, 400, 401, 403, 409, 413, 415, 422, 502, 503},
+    ("GET", "/decisions/{transaction_id}"): {200, 401, 403, 404, 503},
+    ("POST", "/events/logins"): {202, 400, 401, 403, 413, 415, 422, 503},
+    ("GET", "/health"): {200},
+    ("GET", "/ready"): {200, 503},
+}
+
+
+@pytest.mark.parametrize(("phases", "examples"), [("examples,coverage", 1), ("fuzzing", 60)])
+def test_what_is_described_is_what_happens(server: Service, tmp_path: Path, phases: str, examples: int) -> None:
+    """Through the command line, its stable interface."""
+    options = {
+        "--header": f"Authorization: Bearer {server.token('schemathesis')}",
+        "--checks": ",".join(CHECKS),
+        "--phases": phases,
+        "--max-examples": str(examples),
+        "--seed": "7",
+        "--workers": "1",
+    }
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.address}/openapi.json", "--no-color"]
+    command += ["--generation-deterministic", "--no-shrink", *(part for option in options.items() for part in option)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)  # noqa: S603
+    assert run.returncode == 0, run.stdout[-6_000:] + run.stderr[-2_000:]
+
+
+def test_every_route_and_status_is_described(server: Service) -> None:
+    document = httpx.get(f"{server.address}/openapi.json").json()
+    found = {
+        (method.upper(), path): {int(status) for status in operation["responses"]}
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert found == ROUTES
+
+
+def test_the_document_is_whole(server: Service) -> None:
+    document = httpx.get(f"{server.address}/openapi.json").json()
+    assert "HTTPValidationError" not in str(document)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["summary"]
+            for status, answer in operation["responses"].items():
+                media_types = set(answer["content"])
+                assert media_types == ({"application/json"} if status < "300" else {"application/problem+json"})
+    for path in ("/score", "/decisions/{transaction_id}", "/events/logins"):
+        assert all(operation["security"] == [{"bearer": []}] for operation in document["paths"][path].values())
