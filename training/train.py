@@ -25,6 +25,7 @@ from training.report import model_card
 from training.simulator import START, simulate
 from training.split import split_by_time
 from training.table import FeatureTable, build_table
+from training.unknowns import with_unknowns
 from training.work import Data, Fitted, Progress, Run
 
 CUSTOMERS = 2_600
@@ -80,7 +81,8 @@ def fit(data: Data, seed: int, progress: Progress = silent) -> Fitted:
     progress("autoencoder", 0.0)
     autoencoder = fit_autoencoder(usual, seed)
     progress("xgboost", 0.0)
-    xgboost = fit_xgboost(train.full, train.known, calibrate.full, calibrate.known, seed)
+    rows, labels = with_unknowns(train.full, train.known, data.encoding.categories, seed)
+    xgboost = fit_xgboost(rows, labels, calibrate.full, calibrate.known, seed)
     calibration = fit_calibration(xgboost.margins(calibrate.full), calibrate.known)
     return Fitted(forest, autoencoder, xgboost, calibration)
 

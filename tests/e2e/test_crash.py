@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import crash
-from tests.harness.process import NAIVE
+from tests.harness.process import forked_naive
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -20,6 +20,6 @@ def test_forty_kills_lose_nothing(tmp_path: Path, seed: int) -> None:
 
 
 def test_the_loss_of_a_naive_build_is_reported(tmp_path: Path) -> None:
-    plan = crash.Plan(requests=800, kills=4, seed=1, module=NAIVE)
+    plan = crash.Plan(requests=800, kills=4, seed=1, launch=forked_naive)
     _, faults = crash.run(plan, tmp_path / "data")
     assert any("answered, and lost" in fault for fault in faults), faults

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.harness import state
-from tests.harness.corpus import CARD, SCORE, encoded
+from tests.harness.bad_bodies import CARD
+from tests.harness.corpus import SCORE, encoded
 from tests.harness.service import Service
 from tests.harness.wire import exchange, statuses
 
@@ -90,7 +91,7 @@ def test_a_body_that_is_framed_wrongly_is_refused(server: Service, name: str) ->
 
 
 @pytest.mark.usefixtures("goes_on")
-@pytest.mark.parametrize("chunk", [b"zz\r\nabc\r\n", b"-1\r\n", b"F" * 17 + b"\r\na", b"5\r\n{}", b"2;" + b"x" * 70_000])
+@pytest.mark.parametrize("chunk", [b"zz\r\nabc\r\n", b"-1\r\n", b"F" * 17 + b"\r\na", b"5\r\n{}", b"2;" + b"x" * 70000])
 def test_a_bad_chunk_is_refused(server: Service, chunk: bytes) -> None:
     received = exchange(server, head(server, b"Transfer-Encoding: chunked") + chunk)
     assert all(400 <= status < 500 for status in statuses(received)), received

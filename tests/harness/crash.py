@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from tests.harness import state
-from tests.harness.process import PRODUCT, ServerProcess
+from tests.harness.process import Launch, ServerProcess, forked
 
 CLIENT = "crash"
 STEP = timedelta(minutes=30)
@@ -32,7 +32,7 @@ class Plan:
     seed: int
     clients: int = 8
     accounts_per_client: int = 5
-    module: str = PRODUCT
+    launch: Launch = forked
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Answers:
 
 def run(plan: Plan, data: Path) -> tuple[Answers, list[str]]:
     """The answers, and everything that is not as it must be; an empty list is what the product promises."""
-    server = ServerProcess(data, plan.module)
+    server = ServerProcess(data, plan.launch)
     try:
         server.start()
         server.wait_until_ready()

@@ -1,38 +1,33 @@
-"""The embedded server with one fault built in: it answers before the commit is durable.
-
-What the crash test must find. Only the first commit, which registers the consumers, is as in the product.
-"""
+"""One fault for the embedded server: it answers before the commit is durable. What the crash test must find."""
 
 from __future__ import annotations
 
 import asyncio
 
 from assay.adapters.sqlite.group_commit import GroupCommit, Unit
-from local.cli import main
 
 LATE_S = 0.2
 durable = GroupCommit.commit
+opened: list[GroupCommit] = []
+tasks: set[asyncio.Task[None]] = set()
 
 
-async def commit(self: GroupCommit, unit: Unit) -> None:
-    """Says that it is done; does it later."""
+def install() -> None:
+    """From now on this process commits late."""
+    GroupCommit.commit = _commit  # type: ignore[method-assign]
+
+
+async def _commit(self: GroupCommit, unit: Unit) -> None:
+    """Says that it is done, does it later; only the first one, which registers the consumers, is as in the product."""
     if self not in opened:
         opened.append(self)
         await durable(self, unit)
         return
-
-    async def later() -> None:
-        await asyncio.sleep(LATE_S)
-        await durable(self, unit)
-
-    task = asyncio.create_task(later())
+    task = asyncio.create_task(_later(self, unit))
     tasks.add(task)
     task.add_done_callback(tasks.discard)
 
 
-opened: list[GroupCommit] = []
-tasks: set[asyncio.Task[None]] = set()
-
-if __name__ == "__main__":
-    GroupCommit.commit = commit  # type: ignore[method-assign]
-    main()
+async def _later(self: GroupCommit, unit: Unit) -> None:
+    await asyncio.sleep(LATE_S)
+    await durable(self, unit)

@@ -11,7 +11,7 @@ from assay.features.profile import Profile
 from tests.unit.features.oracle import Oracle
 from tests.unit.features.streams import ListHistory, events, pruning_at, steps
 
-PATIENT = settings(deadline=None, max_examples=800)
+PATIENT = settings(deadline=None, max_examples=150)
 
 
 def assert_same(found, expected):

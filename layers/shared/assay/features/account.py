@@ -77,13 +77,8 @@ class Account:
 
     def add_login(self, t: int, success: bool) -> None:
         """Count a login attempt."""
-        horizon = self._horizon()
-        if t <= horizon:
-            self.floor = max(self.floor, t)
-            return
         if self.logins.is_full():
-            self.floor = horizon
-            self.logins.prune(horizon)
+            self.logins.prune(self._horizon())
         self.logins.add(t, success)
         self._set_edge()
 
@@ -96,14 +91,15 @@ class Account:
         return max(self.times[-1] if self.times else NEVER, self.logins.newest())
 
     def _horizon(self) -> int:
-        return max(self._newest() - RETENTION, self.floor)
+        return max(self._newest() - RETENTION, self.floor, self.logins.floor)
 
     def _set_edge(self) -> None:
-        self.edge = max(self._newest(), self.floor + MONTH)
+        self.edge = max(self._newest(), self.floor + MONTH, self.logins.floor + MONTH)
 
     def _add_late(self, t: int, amount: int | None, counterparty: str | None, country: str | None) -> Rows:
         times, horizon = self.times, self._horizon()
-        if t <= horizon:
+        # A login may have moved the horizon: what is near the last transaction is still the next one's previous.
+        if t <= max((times[-1] if times else NEVER) - RETENTION, self.floor):
             self.floor = max(self.floor, t)
             return UNKNOWN
         back = horizon if t < self._newest() else NEVER

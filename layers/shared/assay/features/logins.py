@@ -16,12 +16,13 @@ QUIET = (0.0, 0.0)
 class Logins:
     """Sorted times of failures and of successes. Where both fall on one moment, the failure counts as the earlier."""
 
-    __slots__ = ("failures", "limit", "successes")
+    __slots__ = ("failures", "floor", "limit", "successes")
 
     def __init__(self, events: Iterable[tuple[int, bool]] = ()) -> None:
         ordered = sorted(events)
         self.failures = array("q", [time for time, success in ordered if not success])
         self.successes = array("q", [time for time, success in ordered if success])
+        self.floor = NEVER
         self.limit = max(PRUNE_AT, 2 * len(ordered))
 
     def newest(self) -> int:
@@ -56,7 +57,8 @@ class Logins:
         return len(self.failures) + len(self.successes) >= self.limit
 
     def prune(self, cutoff: int) -> None:
-        """Forget the attempts up to `cutoff`."""
+        """Forget the attempts up to `cutoff`: what is asked of then is not known any more."""
+        self.floor = cutoff
         drop_until(self.failures, cutoff)
         drop_until(self.successes, cutoff)
         self.limit = max(PRUNE_AT, 2 * (len(self.failures) + len(self.successes)))
