@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from assay.errors import StorageError
 
+MAX_GROUP = 64
 Unit = Sequence[tuple[str, tuple[object, ...]]]
 """Statements that change rows, with their values. Statements of a group run in order of first appearance."""
 
@@ -45,10 +46,18 @@ class GroupCommit:
     async def _drain(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 group, self._waiting = self._waiting, []
                 await self._settle(group)
         finally:
             self._draining = None
+
+    async def _gather(self) -> None:
+        """Lets the requests that are ready now reach this commit: a commit each would cost more than their work."""
+        size = 0
+        while size < len(self._waiting) < MAX_GROUP:
+            size = len(self._waiting)
+            await asyncio.sleep(0)
 
     async def _settle(self, group: list[tuple[Unit, asyncio.Future[None]]]) -> None:
         error = await self._try(group)
