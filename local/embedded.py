@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -18,9 +17,8 @@ from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.features.rates import Rates
 from assay.release import Release, champion, load_trusted_keys, open_release
-from assay.schemas.base import Contract
 from assay.schemas.verdict import ReleaseRef
-from assay.stages import StageClient, Transport
+from assay.stages import Handler, StageClient, Transport
 from functions.autoencoder import bootstrap as autoencoder
 from functions.decision_engine import bootstrap as decision_engine
 from functions.isolation_forest import bootstrap as isolation_forest
@@ -59,7 +57,7 @@ def open_champion(places: Places) -> Release:
     return open_release(places.releases / champion(places.releases), trusted)
 
 
-def inline_stages(release: Release) -> dict[str, Callable[[Any], Contract]]:
+def inline_stages(release: Release) -> dict[str, Handler]:
     """Every stage of the release, in this process."""
     return {
         stages.RULES_ENGINE.name: rules_engine.build(release).evaluate,
@@ -74,33 +72,24 @@ class Embedded:
     """Assay in one process. Open it, serve `app`, close it."""
 
     def __init__(self, places: Places, remote: dict[str, Transport] | None = None) -> None:
-        """`remote`: stages that run elsewhere. Raises `ReleaseError` or `StorageError`."""
+        """`remote`: stages that run elsewhere. Raises `AssayError` with the reason; then nothing is left open."""
         places.data.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(places.data / "assay.lock")
-        release = open_champion(places)
-        self.ledger = SqliteLedger(places.data / "assay.db")
+        with ExitStack() as undo:
+            self._lock = _lock(places.data / "assay.lock")
+            undo.callback(os.close, self._lock)
+            release = open_champion(places)
+            client = StageClient(_without(inline_stages(release), remote or {}), remote)
+            settings, rates = _settings(release), Rates.load(release.read("rates.yaml"))
+            verifier = tokens.verifier(places.keys)
+            self.ledger = SqliteLedger(places.data / "assay.db")
+            undo.pop_all()
         self.scored_events = SqliteScoredEventStore(self.ledger)
         consumers = [post_auth_intelligence.build(self.scored_events)]
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
         self.relay = Relay(self.outbox, consumers)
         profile = SqliteProfileStore(self.ledger)
-        policy = decision_engine.read_policy(release)
-        inline = {name: call for name, call in inline_stages(release).items() if name not in (remote or {})}
-        self.pipeline = Pipeline(
-            StageClient(inline, remote),
-            profile,
-            SqliteDecisionStore(self.ledger),
-            Settings(
-                release=ReleaseRef(version=release.version, hash=release.hash),
-                deadline_s=policy.deadline_ms / 1000,
-                strict=policy.mode == "strict",
-                deny_list=frozenset(policy.deny_list),
-            ),
-        )
-        rates = Rates.load(release.read("rates.yaml"))
-        self.app: FastAPI = create_app(
-            Api(self.pipeline, profile, tokens.verifier(places.keys), rates, self._readiness)
-        )
+        self.pipeline = Pipeline(client, profile, SqliteDecisionStore(self.ledger), settings)
+        self.app: FastAPI = create_app(Api(self.pipeline, profile, verifier, rates, self._readiness))
 
     async def start(self) -> None:
         """Begins delivering events."""
@@ -119,6 +108,20 @@ class Embedded:
         except StorageError as error:
             return {"storage": str(error)}
         return {}
+
+
+def _without(handlers: dict[str, Handler], remote: dict[str, Transport]) -> dict[str, Handler]:
+    return {name: handler for name, handler in handlers.items() if name not in remote}
+
+
+def _settings(release: Release) -> Settings:
+    policy = decision_engine.read_policy(release)
+    return Settings(
+        release=ReleaseRef(version=release.version, hash=release.hash),
+        deadline_s=policy.deadline_ms / 1000,
+        strict=policy.mode == "strict",
+        deny_list=frozenset(policy.deny_list),
+    )
 
 
 def _lock(path: Path) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,9 @@ import uvloop
 from local.embedded import Embedded, Places
 
 GRACE_S = 10
+BACKLOG = 2048
+RARER_COLLECTIONS = (20_000, 20, 50)
+"""A request makes a few hundred objects and no cycles: looking at them every 700 costs more than it frees."""
 
 
 class Server(uvicorn.Server):
@@ -36,11 +40,10 @@ def serve(places: Places, host: str, port: int, announce: Callable[[str], None])
 
 
 async def _serve(places: Places, host: str, port: int, announce: Callable[[str], None]) -> None:
+    listening = socket.create_server((host, port), backlog=BACKLOG)  # OSError when the port is taken
     embedded = Embedded(places)
     config = uvicorn.Config(
         embedded.app,
-        host=host,
-        port=port,
         loop="none",
         http="httptools",
         ws="none",
@@ -57,8 +60,9 @@ async def _serve(places: Places, host: str, port: int, announce: Callable[[str],
         # What is loaded now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*RARER_COLLECTIONS)
         announcing = asyncio.create_task(_announce_when_up(server, f"http://{host}:{port}", announce))
-        await server.serve()
+        await server.serve(sockets=[listening])
         announcing.cancel()
     finally:
         await embedded.close()

@@ -10,15 +10,21 @@ import time
 from pathlib import Path
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
+from assay.errors import AssayError
 from assay.security import ALGORITHM, TOKEN_TYPE, TokenVerifier
 
 ISSUER = "assay-embedded"
 AUDIENCE = "assay"
 SCOPES = ("score:write", "decisions:read", "events:write")
+
+
+class KeyFileError(AssayError):
+    """The token signing key cannot be used. The message names the file."""
 
 
 def verifier(keys: Path) -> TokenVerifier:
@@ -52,9 +58,12 @@ def _signing_key(folder: Path) -> Ed25519PrivateKey:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         _write_once(path, pem)
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path.name} is not an Ed25519 key")
+        raise KeyFileError(f"{path}: not an Ed25519 private key; remove it to have a new one made")
     return key
 
 

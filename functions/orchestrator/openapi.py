@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
@@ -45,10 +44,10 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def _problems(*statuses: int) -> dict[str, dict[str, Any]]:
     content = {MEDIA_TYPE: {"schema": _ref("Problem")}}
     return {
-        status: {"description": _DESCRIBED[status], "headers": _HEADERS.get(status, {}), "content": content}
+        str(status): {"description": _DESCRIBED[status], "headers": _HEADERS.get(status, {}), "content": content}
         for status in statuses
     }
 
@@ -90,54 +89,74 @@ _EXPLAIN = {
     "schema": {"type": "string", "enum": ["true", "false"]},
 }
 
-SCORE: dict[str, Any] = {
-    "summary": "Decide one transaction",
-    "responses": {
-        200: _json("The verdict", _ref("FraudVerdict")),
-        **_problems(400, 401, 403, 409, 413, 415, 422, 502, 503),
+_TRANSACTION_ID = {
+    "name": "transaction_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+}
+
+PATHS: dict[str, Any] = {
+    "/score": {
+        "post": {
+            "summary": "Decide one transaction",
+            "operationId": "score",
+            "security": _SECURED,
+            "parameters": [_EXPLAIN],
+            "requestBody": _body("TransactionRequest", "FlatTransaction"),
+            "responses": {
+                "200": _json("The verdict", _ref("FraudVerdict")),
+                **_problems(400, 401, 403, 409, 413, 415, 422, 502, 503),
+            },
+        }
     },
-    "openapi_extra": {
-        "security": _SECURED,
-        "parameters": [_EXPLAIN],
-        "requestBody": _body("TransactionRequest", "FlatTransaction"),
+    "/decisions/{transaction_id}": {
+        "get": {
+            "summary": "The verdict given before, byte for byte",
+            "operationId": "decision",
+            "security": _SECURED,
+            "parameters": [_TRANSACTION_ID],
+            "responses": {"200": _json("The verdict", _ref("FraudVerdict")), **_problems(401, 403, 404, 503)},
+        }
     },
-}
-DECISION: dict[str, Any] = {
-    "summary": "The verdict given before, byte for byte",
-    "responses": {200: _json("The verdict", _ref("FraudVerdict")), **_problems(401, 403, 404, 503)},
-    "openapi_extra": {"security": _SECURED},
-}
-LOGIN: dict[str, Any] = {
-    "summary": "Tell of one login attempt",
-    "status_code": 202,
-    "responses": {
-        202: _json("Counted; `recorded` is false for an event known already", _RECORDED),
-        **_problems(400, 401, 403, 413, 415, 422, 503),
+    "/events/logins": {
+        "post": {
+            "summary": "Tell of one login attempt",
+            "operationId": "login",
+            "security": _SECURED,
+            "requestBody": _body("LoginEvent"),
+            "responses": {
+                "202": _json("Counted; `recorded` is false for an event known already", _RECORDED),
+                **_problems(400, 401, 403, 413, 415, 422, 503),
+            },
+        }
     },
-    "openapi_extra": {"security": _SECURED, "requestBody": _body("LoginEvent")},
-}
-HEALTH: dict[str, Any] = {
-    "summary": "The process answers",
-    "responses": {200: _json("It does", _STATUS)},
-}
-READY: dict[str, Any] = {
-    "summary": "Everything a verdict needs is in order",
-    "responses": {200: _json("It is", _STATUS), **_problems(503)},
+    "/health": {
+        "get": {
+            "summary": "The process answers",
+            "operationId": "health",
+            "responses": {"200": _json("It does", _STATUS)},
+        }
+    },
+    "/ready": {
+        "get": {
+            "summary": "Everything a verdict needs is in order",
+            "operationId": "ready",
+            "responses": {"200": _json("It is", _STATUS), **_problems(503)},
+        }
+    },
 }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
+def document() -> dict[str, Any]:
     """The OpenAPI document, with the schemas of the contracts."""
-    result = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    result = get_openapi(title="Assay", version=VERSION, description=DESCRIPTION, routes=[])
     template = "#/components/schemas/{model}"
     _, inputs = models_json_schema([(model, "validation") for model in MODELS], ref_template=template)
     _, outputs = models_json_schema([(FraudVerdict, "serialization")], ref_template=template)
-    components = result.setdefault("components", {})
-    schemas = {**components.get("schemas", {}), **outputs.get("$defs", {}), **inputs.get("$defs", {})}
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    # FastAPI adds its own 422 to a path parameter; here any text is an id, and one that is unknown is a 404.
-    result["paths"]["/decisions/{transaction_id}"]["get"]["responses"].pop("422", None)
-    components["schemas"] = {**schemas, "Problem": PROBLEM}
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    result["paths"] = PATHS
+    result["components"] = {
+        "schemas": {**outputs.get("$defs", {}), **inputs.get("$defs", {}), "Problem": PROBLEM},
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+    }
     return result

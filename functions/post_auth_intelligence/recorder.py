@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.errors import AssayError
 from assay.ports import OutboxEvent, ScoredEvent, ScoredEventStore
-from assay.schemas.verdict import TransactionScored
+from assay.schemas.stages import Decision
 
 
 class PoisonEvent(AssayError):  # noqa: N818 - the queueing world's own word
     """An event that no retry will make readable."""
+
+
+class _Release(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+    version: str
+    hash: str
+
+
+class _Verdict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+    transaction_id: str
+    decided_at: datetime
+    decision: Decision
+    is_early_exit: bool
+    release: _Release
+
+
+class _Head(BaseModel):
+    """What is needed of `TransactionScored`; the rest is kept as it came, and read by those who need it."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+    event: Literal["transaction.scored"]
+    version: Literal[1]
+    client_id: str
+    features: Any
+    transaction: Any
+    verdict: _Verdict
 
 
 class ScoredEventRecorder:
@@ -30,7 +59,7 @@ class ScoredEventRecorder:
 
 def _read(body: bytes) -> ScoredEvent:
     try:
-        event = TransactionScored.model_validate_json(body)
+        event = _Head.model_validate_json(body)
     except ValidationError as error:
         raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from error
     verdict = event.verdict

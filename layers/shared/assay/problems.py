@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -28,7 +29,8 @@ TITLES = {
     502: "A stage failed",
     503: "Unavailable",
 }
-SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+SAFE_NAME = re.compile(r"(?!.*\d(?:_?\d){7})[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+"""Not a name with eight digits in a row: a card number can be spelled as one."""
 MAX_ERRORS = 20
 
 
@@ -73,8 +75,8 @@ def unavailable(code: str, detail: str, retry_after_s: int = 1) -> Problem:
 
 def from_validation(error: ValidationError) -> Problem:
     """422 with every wrong field (at most 20), none of its values."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    fields = [FieldError(_path(e["loc"]), e["type"], e["msg"]) for e in found[:MAX_ERRORS]]
+    found = error.errors(include_url=False, include_input=False)
+    fields = [FieldError(_path(_location(e)), e["type"], e["msg"]) for e in found[:MAX_ERRORS]]
     names = ", ".join(dict.fromkeys(f.field or "body" for f in fields))
     return Problem(422, "validation", f"Not valid: {names}", fields)
 
@@ -84,6 +86,12 @@ def safe_name(name: object) -> str:
     if isinstance(name, int):
         return str(name)
     return name if isinstance(name, str) and SAFE_NAME.fullmatch(name) else "(unprintable name)"
+
+
+def _location(error: ErrorDetails) -> Sequence[int | str]:
+    """Where the error is; one that concerns several fields names the wrong one in its context."""
+    field = error.get("ctx", {}).get("field")
+    return (*error["loc"], field) if isinstance(field, str) else error["loc"]
 
 
 def _path(location: Sequence[int | str]) -> str:

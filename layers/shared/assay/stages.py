@@ -84,6 +84,12 @@ class StageClient:
                 answer = await transport.send(stage, request)
         except TimeoutError:
             raise StageUnavailable(stage.name, "out of time") from None
+        except StageError:
+            raise
+        except OSError as error:
+            raise StageUnavailable(stage.name, type(error).__name__) from error
+        except Exception as error:
+            raise StageFailed(stage.name, type(error).__name__) from error
         return _valid(stage, answer)
 
     async def call_together(

@@ -1,7 +1,8 @@
 """Finds payment card numbers, so that none is ever accepted, stored or echoed.
 
-A card number here: 13-19 digits in groups (single separators ` . : _ -`, or none), an issuer's prefix of that length,
-and a valid Luhn check digit. Issuer prefixes keep ordinary numeric ids, a tenth of which pass Luhn, out of it.
+A card number here: 13-19 digits in groups (up to three separators ` . : _ -` between them, or none), an issuer's prefix
+of that length, and a valid Luhn check digit. Issuer prefixes keep ordinary numeric ids, a tenth of which pass Luhn, out
+of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from assay.problems import safe_name
 
 SUSPICIOUS = re.compile(r"\d[\d .:_-]{12}")
 """Cheap and too broad: only what matches is looked at closely."""
-RUN = re.compile(r"\d(?:[ .:_-]?\d){12,}")
+RUN = re.compile(r"\d(?:[ .:_-]{0,3}\d){12,}")
 ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
     r"|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}"  # Mastercard
@@ -55,7 +56,7 @@ def find_card_number(document: Any, text: str | None = None) -> str | None:  # n
 
 
 def _candidates(run: str) -> Iterator[str]:
-    groups = [_ascii(group) for group in re.split(r"[ .:_-]", run)]
+    groups = [_ascii(group) for group in re.split(r"[ .:_-]+", run)]
     for start in range(len(groups)):
         digits = ""
         for group in groups[start:]:
