@@ -96,6 +96,7 @@ def create_app(api: Api) -> FastAPI:
         description=openapi.DESCRIPTION,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the caller's Host header
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked up per request, and nobody listens
     )
     # Plain routes: they parse by themselves, and FastAPI's dependency machinery would cost a tenth of a verdict.
     app.add_route("/score", api.score, methods=["POST"])

@@ -25,9 +25,9 @@ from assay.features.rates import Rates
 from assay.features.transaction import MONEY_SCALE
 from local.embedded import Places, open_champion
 from local.replay.mapping import resolve
-from local.replay.scoring import BatchScorer, Row
+from local.replay.scorer_process import open_scorer, score
+from local.replay.scoring import Row
 from training.datasets import BadRow, ColumnMapping, LabelledTransaction, read_transactions
-from training.metrics import ranking
 
 BATCH = 8_192
 AHEAD = 4
@@ -80,10 +80,10 @@ def replay(
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
         bar = progress.add_task("", total=limit or _rows_of(file))
-        with get_context("spawn").Pool(1, _open_scorer, (places,)) as scorer:
+        with get_context("spawn").Pool(1, open_scorer, (places.models, places.keys)) as scorer:
             waiting: list[tuple[Batch, Any]] = []
             for batch in _batches(read_transactions(file, mapping, rates), reading, limit):
-                waiting.append((batch, scorer.apply_async(_score, (batch.rows,))))
+                waiting.append((batch, scorer.apply_async(score, (batch.rows,))))
                 if len(waiting) > AHEAD:
                     parts.append(_collect(*waiting.pop(0)))
                 progress.update(bar, completed=reading.transactions)
@@ -118,19 +118,6 @@ def _batches(source: Iterator[LabelledTransaction | BadRow], reading: Reading, l
         yield batch
 
 
-_scorer: BatchScorer
-
-
-def _open_scorer(places: Places) -> None:
-    """In the scoring process: opens the release once."""
-    global _scorer
-    _scorer = BatchScorer(open_champion(places))
-
-
-def _score(rows: list[Row]) -> pl.DataFrame:
-    return _scorer.score(rows)
-
-
 def _collect(batch: Batch, answer: Any) -> pl.DataFrame:  # noqa: ANN401 - multiprocessing's AsyncResult
     scored: pl.DataFrame = answer.get()
     known = pl.DataFrame(
@@ -162,6 +149,8 @@ def summarise(verdicts: pl.DataFrame, reading: Reading, seconds: float) -> dict[
     labelled = verdicts.filter(pl.col("label").is_not_null())
     labels = labelled["label"].to_numpy()
     if len(labels) and 0 < labels.sum() < len(labels):
+        from training.metrics import ranking  # scikit-learn: seconds to import, and only needed here
+
         summary["frauds"] = int(labels.sum())
         summary["fraud_score"] = ranking(labels, labelled["fraud_score"].fill_null(1.0).to_numpy())
         for truth, of_truth in (("fraud", labelled.filter("label")), ("legitimate", labelled.filter(~pl.col("label")))):

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from assay.errors import StorageError
 
-MAX_GROUP = 64
+ENOUGH = 4
+"""Units that make a commit worth while. Waiting for more leaves the disk idle while they are worked on."""
 Unit = Sequence[tuple[str, tuple[object, ...]]]
 """Statements that change rows, with their values. Statements of a group run in order of first appearance."""
 
@@ -55,7 +56,7 @@ class GroupCommit:
     async def _gather(self) -> None:
         """Lets the requests that are ready now reach this commit: a commit each would cost more than their work."""
         size = 0
-        while size < len(self._waiting) < MAX_GROUP:
+        while size < len(self._waiting) < ENOUGH:
             size = len(self._waiting)
             await asyncio.sleep(0)
 
@@ -80,7 +81,11 @@ class GroupCommit:
             connection.execute("BEGIN IMMEDIATE")
             for statement, rows in _together(group).items():
                 connection.executemany(statement, rows)
-            await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
+            if len(group) == 1:
+                # Alone: nobody waits behind it, and two hops between threads cost more than the disk does.
+                connection.commit()
+            else:
+                await asyncio.get_running_loop().run_in_executor(self._thread, connection.commit)
         except Exception as error:
             self._roll_back()
             return error
