@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from assay.errors import ReleaseError
+from assay.errors import AssayError, ReleaseError
 from assay.release.store import champion, load_or_create_signing_key, set_champion
 from training.train import CUSTOMERS, DAYS, VERSION, train
 
@@ -26,13 +26,16 @@ def run(
     """Trains, writes the release and answers with its folder; progress goes to stderr.
 
     The release becomes the champion when it is the registry's first, or with `promote`. None takes the default.
-    Raises AssayError (key, parity, a version that exists with other bytes), OSError, or ValueError (too small a world).
+    Raises AssayError (key, parity, a version that exists with other bytes, too small a world) or OSError.
     """
     key = load_or_create_signing_key(signing_key)
     version = version or VERSION
     with Progress(*COLUMNS, console=Console(stderr=True)) as shown:
         progress = ShownProgress(shown)
-        folder = train(seed, customers or CUSTOMERS, days or DAYS, out, key, progress, version=version)
+        try:
+            folder = train(seed, customers or CUSTOMERS, days or DAYS, out, key, progress, version=version)
+        except ValueError as error:  # a world too small to learn from
+            raise AssayError(str(error)) from error
         progress.finish()
     if promote or not _has_champion(out):
         set_champion(out, version)
