@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assay.features.rates import Rates
-from assay.features.transaction import Login, Transaction
+from assay.features.transaction import MONEY_SCALE, Login, Transaction
 from assay.problems import FieldError, Problem, from_validation
 from assay.schemas.base import FeatureValue
 from assay.schemas.login import LoginEvent
@@ -121,5 +121,5 @@ def _from_flat(flat: FlatTransaction, now: datetime, rates: Rates) -> tuple[Tran
     given: dict[str, FeatureValue] = {name: float(getattr(flat, name)) for name in GIVEN_BY_FLAT}
     # The flat body's mean is in the transaction's currency; features are in the base currency.
     average = rates.to_base_scaled(flat.avg_tx_amount_7d, flat.currency)
-    given["avg_tx_amount_7d"] = None if average is None else average / 10_000
+    given["avg_tx_amount_7d"] = None if average is None else average / MONEY_SCALE
     return transaction, given

@@ -1,8 +1,8 @@
 """Many units of work, one fsync.
 
-Statements run on the event loop's thread, where nothing competes for the interpreter; only COMMIT, which waits for the
-disk, runs in a thread. Units that arrive while a commit is under way share the next one, and the equal statements of a
-group run together.
+Statements run on the event loop's thread, where nothing competes for the interpreter; a group's COMMIT, which waits for
+the disk, runs in a thread. Units that arrive meanwhile share the next one, and the equal statements of a group run
+together.
 """
 
 from __future__ import annotations
