@@ -73,7 +73,7 @@ class Embedded:
 
     def __init__(self, places: Places, remote: dict[str, Transport] | None = None) -> None:
         """`remote`: stages that run elsewhere. Raises `AssayError` with the reason; then nothing is left open."""
-        places.data.mkdir(parents=True, exist_ok=True)
+        places.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with ExitStack() as undo:
             self._lock = _lock(places.data / "assay.lock")
             undo.callback(os.close, self._lock)
