@@ -137,7 +137,7 @@ def test_the_card_and_the_manifest_say_how_hard_the_data_is(release):
 def test_the_command_makes_the_first_release_the_champion(tmp_path):
     arguments = ["--seed", "5", "--customers", "150", "--days", "45", "--out", str(tmp_path / "registry")]
     key = ["--signing-key", str(tmp_path / "key.pem"), "--version", "2026.2.1"]
-    command = [sys.executable, "-m", "training", *arguments, *key]
+    command = [sys.executable, "-m", "local", "train", *arguments, *key]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip().endswith("2026.2.1")
     assert champion(tmp_path / "registry") == "2026.2.1"
