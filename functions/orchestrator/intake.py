@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from assay.features.rates import Rates
 from assay.features.transaction import MONEY_SCALE, Login, Transaction
+from assay.moments import microseconds
 from assay.problems import FieldError, Problem, from_validation
 from assay.schemas.base import FeatureValue
 from assay.schemas.login import LoginEvent
@@ -20,8 +21,6 @@ from assay.schemas.strict_json import parse_object
 from assay.schemas.transaction import FlatTransaction, TransactionRequest
 
 AHEAD = timedelta(minutes=5)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 FLAT_FIELDS = frozenset(FlatTransaction.model_fields) - {"transaction_id"}
 FLAT_ONLY = FLAT_FIELDS - frozenset(TransactionRequest.model_fields)
 GIVEN_BY_FLAT = frozenset(FLAT_ONLY) - {"avg_tx_amount_7d"}
@@ -68,11 +67,6 @@ def read_login(body: bytes, now: datetime) -> Login:
         raise from_validation(error) from None
     occurred_at = _not_ahead(event.occurred_at, now)
     return Login(event.event_id, microseconds(occurred_at), event.account_id, event.outcome == "success")
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since the epoch."""
-    return (moment - EPOCH) // MICROSECOND
 
 
 def _not_ahead(moment: datetime | None, now: datetime) -> datetime:

@@ -47,13 +47,10 @@ class BatchScorer:
         columns = dict(zip(NAMES, zip(*rows, strict=True), strict=True))
         table = pl.DataFrame({name: pl.Series(name, columns[name], TYPES[name]) for name in NAMES})
         fired = evaluate_table(self._rules, table)
-        matrix_of = {
-            name: pl.Series(name, columns[name]).to_list() if TYPES[name] == pl.String else table[name].to_numpy()
-            for name in NAMES
-        }
-        if_scores = self._forest.scores(self._forest_rows.table(matrix_of))
-        ae_errors = self._autoencoder.errors(self._autoencoder_rows.table(matrix_of))
-        fraud_scores = self._probabilities(self._tree_rows.table(matrix_of))
+        known = {name: columns[name] if TYPES[name] == pl.String else table[name].to_numpy() for name in NAMES}
+        if_scores = self._forest.scores(self._forest_rows.table(known))
+        ae_errors = self._autoencoder.errors(self._autoencoder_rows.table(known))
+        fraud_scores = self._probabilities(self._tree_rows.table(known))
         flags = fired["rules_flag"].to_list()
         outcomes = self._outcomes(flags, if_scores, ae_errors, fraud_scores)
         blocked = fired["rules_flag"] == RulesFlag.BLOCK.value

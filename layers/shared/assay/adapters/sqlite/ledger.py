@@ -12,6 +12,7 @@ from assay.adapters.sqlite.schema import open_database, open_reader
 from assay.errors import StorageError
 from assay.features.profile import Profile
 from assay.features.transaction import Login, Transaction
+from assay.moments import microseconds
 from assay.ports import DecisionRecord, StoredDecision
 from assay.schemas.base import FeatureValue
 from assay.schemas.stages import StandInUsage
@@ -150,7 +151,7 @@ class SqliteDecisionStore:
 
 def _statements(decision_id: int, record: DecisionRecord) -> Unit:
     activity = record.activity
-    decided_at = int(record.decided_at.timestamp() * 1e6)
+    decided_at = microseconds(record.decided_at)
     decision = (decision_id, record.client_id, record.transaction_id, record.fingerprint, record.verdict, decided_at)
     unit: list[tuple[str, tuple[object, ...]]] = [(INSERT_DECISION, decision), (INSERT_EVENT, (record.event,))]
     if activity.account is None:

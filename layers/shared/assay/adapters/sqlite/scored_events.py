@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.adapters.sqlite.ledger import SqliteLedger
+from assay.moments import microseconds
 from assay.ports import ScoredEvent
 
 INSERT = "INSERT OR IGNORE INTO scored_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -29,7 +30,7 @@ def _row(event: ScoredEvent) -> tuple[object, ...]:
     return (
         event.client_id,
         event.transaction_id,
-        int(event.decided_at.timestamp() * 1e6),
+        microseconds(event.decided_at),
         event.decision,
         event.release_version,
         event.release_hash,

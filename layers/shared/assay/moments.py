@@ -1,0 +1,13 @@
+"""Moments as the stores and the features keep them: whole microseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since the epoch, exact: a float of seconds would be off by one now and then."""
+    return (moment - EPOCH) // MICROSECOND
