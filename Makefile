@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 GROUPS := orchestrator rules_engine isolation_forest autoencoder xgboost_classifier decision_engine \
-          post_auth_intelligence local training dev uv
+          post_auth_intelligence outbox_sweeper local training dev uv sam
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test check bench lock clean

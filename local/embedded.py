@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from assay import stages
 from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
@@ -89,7 +89,7 @@ class Embedded:
         self.relay = Relay(self.outbox, consumers)
         profile = SqliteProfileStore(self.ledger)
         self.pipeline = Pipeline(client, profile, SqliteDecisionStore(self.ledger), settings)
-        self.app: FastAPI = create_app(Api(self.pipeline, profile, verifier, rates, self._readiness))
+        self.app: Starlette = create_app(Api(self.pipeline, profile, verifier, rates, self._readiness))
 
     async def start(self) -> None:
         """Begins delivering events."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from assay.problems import MEDIA_TYPE
@@ -19,6 +18,20 @@ DESCRIPTION = """Real-time fraud decisions for payments.
 Send one transaction to `POST /score`; the answer is APPROVE, CHALLENGE or DECLINE with the reasons. The same
 `transaction_id` with the same body always gets the same bytes; with another body it gets 409. Errors are RFC 9457
 problems that name the field and never repeat its value."""
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Assay</title>
+<link rel="stylesheet" href="https://cdn.jsdelivr.net/npm/swagger-ui-dist@5/swagger-ui.css">
+</head>
+<body>
+<div id="docs"></div>
+<script src="https://cdn.jsdelivr.net/npm/swagger-ui-dist@5/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({url: "openapi.json", dom_id: "#docs"})</script>
+</body>
+</html>
+"""
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
@@ -150,13 +163,15 @@ PATHS: dict[str, Any] = {
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, with the schemas of the contracts."""
-    result = get_openapi(title="Assay", version=VERSION, description=DESCRIPTION, routes=[])
     template = "#/components/schemas/{model}"
     _, inputs = models_json_schema([(model, "validation") for model in MODELS], ref_template=template)
     _, outputs = models_json_schema([(FraudVerdict, "serialization")], ref_template=template)
-    result["paths"] = PATHS
-    result["components"] = {
-        "schemas": {**outputs.get("$defs", {}), **inputs.get("$defs", {}), "Problem": PROBLEM},
-        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Assay", "version": VERSION, "description": DESCRIPTION},
+        "paths": PATHS,
+        "components": {
+            "schemas": {**outputs.get("$defs", {}), **inputs.get("$defs", {}), "Problem": PROBLEM},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
     }
-    return result

@@ -11,7 +11,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from assay import stages
-from assay.errors import StageError, StageFailed, StorageError
+from assay.errors import AlreadyDecided, StageError, StageFailed, StorageError
 from assay.features.profile import unknown_features
 from assay.ports import DecisionStore, ProfileStore
 from assay.problems import Problem, unavailable
@@ -88,30 +88,43 @@ class Pipeline:
         return None if stored is None else stored.verdict
 
     async def _find_or_decide(self, submission: Submission, explain: bool) -> bytes:
+        return await self._stored(submission) or await self._decide(submission, explain)
+
+    async def _stored(self, submission: Submission) -> bytes | None:
         try:
             stored = await self._decisions.find(submission.client_id, submission.transaction.transaction_id)
         except StorageError as error:
             raise _storage_down(error) from error
-        if stored is not None:
-            return _same(submission, stored.fingerprint, stored.verdict)
+        return None if stored is None else _same(submission, stored.fingerprint, stored.verdict)
+
+    async def _decide(self, submission: Submission, explain: bool) -> bytes:
         case = Case(submission, started=self._client.clock())
         await self._read_profile(case)
         try:
             return await self._decide_and_commit(case, explain)
         except BaseException as error:
             # Without a durable verdict the transaction was not accepted, so it must not count either.
-            if PROFILE not in case.degraded:
-                await self._profile.retract(submission.transaction)
+            await self._take_back(case)
+            if isinstance(error, AlreadyDecided) and (verdict := await self._stored(submission)) is not None:
+                return verdict
             if isinstance(error, StageError):
                 raise _no_verdict(error) from error
             if isinstance(error, StorageError):
                 raise _storage_down(error) from error
             raise
 
+    async def _take_back(self, case: Case) -> None:
+        if PROFILE in case.degraded:
+            return
+        try:
+            await self._profile.retract(case.submission.client_id, case.submission.transaction)
+        except StorageError as error:
+            log.error("an observation could not be taken back: %s", error)  # the store forgets it by itself
+
     async def _read_profile(self, case: Case) -> None:
         transaction, start = case.submission.transaction, perf_counter_ns()
         try:
-            case.features = await self._profile.observe(transaction)
+            case.features = await self._profile.observe(case.submission.client_id, transaction)
         except StorageError as error:
             if self._settings.strict:
                 raise _storage_down(error) from error
@@ -126,7 +139,7 @@ class Pipeline:
         await self._run_stages(case, explain)
         lap = perf_counter_ns()
         account = case.submission.transaction.account
-        usage = self._decisions.stand_in_usage(account) if account else NOTHING_USED
+        usage = await self._decisions.stand_in_usage(account) if account else NOTHING_USED
         denied = bool(self._settings.deny_list) and not self._settings.deny_list.isdisjoint(case.tokens())
         result = await self._client.call(stages.DECISION_ENGINE, question(case, denied, usage), self._until(case, 1.0))
         case.lap("decision_engine", lap)

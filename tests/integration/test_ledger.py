@@ -82,19 +82,19 @@ def test_a_restarted_profile_answers_as_one_that_never_stopped(database: Path) -
         profile, decisions = SqliteProfileStore(ledger), SqliteDecisionStore(ledger)
         for n in range(30):
             tx = transaction(n, account=f"a-{n % 3}", seconds=n * 7_000)
-            await profile.observe(tx)
+            await profile.observe("bank", tx)
             await decisions.commit(record(tx))
         for n in range(4):
             assert await profile.record_login("bank", Login(f"l-{n}", START + 200_000_000_000 + n, "a-0", n == 3))
 
     async def same(ledger: SqliteLedger) -> list[object]:
         profile = SqliteProfileStore(ledger)
-        return [await profile.observe(transaction(100 + n, f"a-{n}", 210_000 + n)) for n in range(3)]
+        return [await profile.observe("bank", transaction(100 + n, f"a-{n}", 210_000 + n)) for n in range(3)]
 
     async def never_stopped(ledger: SqliteLedger) -> list[object]:
         await first(ledger)
         profile = SqliteProfileStore(ledger, capacity=64)
-        return [await profile.observe(transaction(100 + n, f"a-{n}", 210_000 + n)) for n in range(3)]
+        return [await profile.observe("bank", transaction(100 + n, f"a-{n}", 210_000 + n)) for n in range(3)]
 
     with_ledger(database, first)
     after = with_ledger(database, same)
@@ -106,9 +106,9 @@ def test_a_restarted_profile_answers_as_one_that_never_stopped(database: Path) -
 def test_what_was_not_committed_was_never_counted(database: Path) -> None:
     async def scenario(ledger: SqliteLedger) -> tuple[object, object]:
         profile = SqliteProfileStore(ledger)
-        before = await profile.observe(transaction(1))
-        await profile.retract(transaction(1))
-        return before, await profile.observe(transaction(1))
+        before = await profile.observe("bank", transaction(1))
+        await profile.retract("bank", transaction(1))
+        return before, await profile.observe("bank", transaction(1))
 
     before, after = with_ledger(database, scenario)  # type: ignore[misc]
     assert before == after
@@ -119,7 +119,7 @@ def test_a_repeated_login_event_counts_once(database: Path) -> None:
         profile = SqliteProfileStore(ledger)
         login = Login("l-1", START, "a", False)
         together = await asyncio.gather(*(profile.record_login("bank", login) for _ in range(5)))
-        features = await profile.observe(transaction(10))
+        features = await profile.observe("bank", transaction(10))
         assert features["failed_login_count_last_1h"] == 1.0
         return [*together, await profile.record_login("bank", login), await profile.record_login("other", login)]
 
@@ -132,12 +132,12 @@ def test_stand_in_usage_survives_a_restart_and_ends_with_a_full_decision(databas
 
     async def recover(ledger: SqliteLedger) -> StandInUsage:
         store = SqliteDecisionStore(ledger)
-        used = store.stand_in_usage("a")
+        used = await store.stand_in_usage("a")
         await store.commit(record(transaction(2), StandInUsage()))
         return used
 
     async def after(ledger: SqliteLedger) -> StandInUsage:
-        return SqliteDecisionStore(ledger).stand_in_usage("a")
+        return await SqliteDecisionStore(ledger).stand_in_usage("a")
 
     with_ledger(database, spend)
     assert with_ledger(database, recover) == StandInUsage(count=1, amount=20.0)

@@ -7,6 +7,10 @@ class AssayError(Exception):
     """Base of all errors Assay raises on purpose."""
 
 
+class SettingsError(AssayError):
+    """An environment variable is missing or wrong. The message names it."""
+
+
 class ReleaseError(AssayError):
     """A release that must not be served: corrupt, unsigned, mismatching or incomplete."""
 
@@ -21,6 +25,10 @@ class PolicyError(AssayError):
 
 class StorageError(AssayError):
     """The store could not read or commit. Nothing of the failed unit was kept."""
+
+
+class AlreadyDecided(AssayError):  # noqa: N818 - an outcome another process brought about, not a fault
+    """The transaction was given a verdict meanwhile, by another process. Nothing of this unit was kept."""
 
 
 class StageError(AssayError):

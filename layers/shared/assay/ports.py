@@ -15,11 +15,11 @@ from assay.schemas.stages import StandInUsage
 class ProfileStore(Protocol):
     """Windows per account, device, address and counterparty. Every method raises `StorageError`."""
 
-    async def observe(self, transaction: Transaction) -> dict[str, FeatureValue]:
+    async def observe(self, client_id: str, transaction: Transaction) -> dict[str, FeatureValue]:
         """Counts the transaction (once) and returns every feature of the catalogue."""
         ...
 
-    async def retract(self, transaction: Transaction) -> None:
+    async def retract(self, client_id: str, transaction: Transaction) -> None:
         """Takes back an observation whose verdict could not be committed."""
         ...
 
@@ -59,10 +59,13 @@ class DecisionStore(Protocol):
         ...
 
     async def commit(self, record: DecisionRecord) -> None:
-        """Makes the record durable, all of it or nothing, before it returns."""
+        """Makes the record durable, all of it or nothing, before it returns.
+
+        Raises `AlreadyDecided` when another process gave this transaction its verdict meanwhile.
+        """
         ...
 
-    def stand_in_usage(self, account: str) -> StandInUsage:
+    async def stand_in_usage(self, account: str) -> StandInUsage:
         """What stand-in decisions approved for the account since its last full decision."""
         ...
 
@@ -98,6 +101,22 @@ class Outbox(Protocol):
 
     async def bury(self, consumer: str, event: OutboxEvent, reason: str) -> None:
         """Moves a poison event to the consumer's dead letters and goes on."""
+        ...
+
+
+class Archive(Protocol):
+    """Objects that are written once and never changed. Keys look like paths. Every method raises `StorageError`."""
+
+    async def put(self, key: str, body: bytes) -> bool:
+        """Keeps the object durably. False when there is one with this key: that one stays."""
+        ...
+
+    async def get(self, key: str) -> bytes | None:
+        """The object's bytes; None when there is none."""
+        ...
+
+    async def keys(self, prefix: str) -> list[str]:
+        """Keys that begin with the prefix, sorted."""
         ...
 
 

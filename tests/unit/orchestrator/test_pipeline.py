@@ -181,7 +181,7 @@ def test_no_decision_engine_no_verdict_and_nothing_counted(tmp_path: Path) -> No
             with pytest.raises(Problem) as problem:
                 await pipeline.score(submission())
             assert problem.value.status == 503
-        features = await pipeline._profile.observe(submission(n=2).transaction)
+        features = await pipeline._profile.observe("bank", submission(n=2).transaction)
         assert features["tx_count_last_1h"] == 1.0
 
     gone = StageUnavailable("decision_engine", "unreachable")
@@ -227,7 +227,7 @@ def test_a_retry_gets_the_same_bytes_and_counts_once(tmp_path: Path) -> None:
         assert set(together) == {later}
         assert later == await pipeline.find("bank", "t-1")
         assert ledger.reader.execute("SELECT count(*) FROM outbox").fetchone()[0] == 1
-        features = await pipeline._profile.observe(submission(n=2).transaction)
+        features = await pipeline._profile.observe("bank", submission(n=2).transaction)
         assert features["tx_count_last_1h"] == 2.0
 
     run(tmp_path, scenario)
@@ -261,7 +261,7 @@ def test_a_commit_that_fails_gives_503_and_counts_nothing(tmp_path: Path, monkey
         ledger.commits.commit = commit  # type: ignore[method-assign]
         verdict = json.loads(await pipeline.score(submission()))
         assert verdict["decision"] == "APPROVE"
-        features = await pipeline._profile.observe(submission(n=2).transaction)
+        features = await pipeline._profile.observe("bank", submission(n=2).transaction)
         assert features["tx_count_last_1h"] == 2.0
 
     run(tmp_path, scenario)

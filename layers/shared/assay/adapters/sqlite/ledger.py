@@ -56,14 +56,14 @@ class SqliteProfileStore:
         self._profile = Profile(SqliteHistory(ledger.reader), capacity)
         self._logins_under_way: dict[tuple[str, str], asyncio.Future[None]] = {}
 
-    async def observe(self, transaction: Transaction) -> dict[str, FeatureValue]:
+    async def observe(self, _client_id: str, transaction: Transaction) -> dict[str, FeatureValue]:
         """Counts the transaction in memory; `SqliteDecisionStore.commit` makes it durable."""
         try:
             return self._profile.observe(transaction)
         except sqlite3.Error as error:
             raise StorageError(f"profile: {error}") from error
 
-    async def retract(self, transaction: Transaction) -> None:
+    async def retract(self, _client_id: str, transaction: Transaction) -> None:
         """Takes the transaction out of the windows again."""
         self._profile.retract(transaction)
 
@@ -134,14 +134,14 @@ class SqliteDecisionStore:
             self._set_usage(account, before)
             raise
 
-    def stand_in_usage(self, account: str) -> StandInUsage:
+    async def stand_in_usage(self, account: str) -> StandInUsage:
         """From memory: read when the file was opened, kept up with every commit."""
         return self._stand_in.get(account, NO_USAGE)
 
     def _set_usage(self, account: str | None, usage: StandInUsage | None) -> StandInUsage | None:
         if account is None or usage is None:
             return None
-        before = self.stand_in_usage(account)
+        before = self._stand_in.get(account, NO_USAGE)
         if usage.count:
             self._stand_in[account] = usage
         else:
