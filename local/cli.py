@@ -73,6 +73,15 @@ def token(
 
 
 @app.command()
+def jwks(data_dir: DataDir = Path("var")) -> None:
+    """Print the public keys that verify this installation's tokens. Example: assay jwks > jwks.json"""
+    from local.tokens import jwks as public_keys
+
+    with _clear_errors():
+        typer.echo(public_keys(data_dir / "keys"))
+
+
+@app.command()
 def demo(
     transactions: Annotated[int, typer.Option(help="Length of the simulated stream.", min=100)] = 4_000,
 ) -> None:

@@ -29,8 +29,12 @@ class KeyFileError(AssayError):
 
 def verifier(keys: Path) -> TokenVerifier:
     """Checks tokens minted with the key in the folder; makes the key when there is none."""
-    jwks = json.dumps({"keys": [_public_jwk(_signing_key(keys))]})
-    return TokenVerifier.from_jwks(jwks, ISSUER, AUDIENCE)
+    return TokenVerifier.from_jwks(jwks(keys), ISSUER, AUDIENCE)
+
+
+def jwks(keys: Path) -> str:
+    """The public half of the key in the folder as a JWKS: what verifies the tokens elsewhere."""
+    return json.dumps({"keys": [_public_jwk(_signing_key(keys))]})
 
 
 def mint(keys: Path, client_id: str, scopes: tuple[str, ...], ttl_s: int) -> str:
