@@ -1,11 +1,38 @@
-"""Builds the function's collaborators."""
+"""Builds the function's collaborators. An adapter is imported where it is chosen: none needs the others' packages."""
 
 from __future__ import annotations
 
-from assay.ports import ScoredEventStore
+from pathlib import Path
+
+import assay.settings
+from assay.ports import Archive, ScoredEventStore
+from assay.scored_event_archive import ScoredEventArchive
 from functions.post_auth_intelligence.recorder import ScoredEventRecorder
+
+
+class Settings(assay.settings.Settings):
+    """What the function reads from its environment."""
+
+    archive: str
+    """`s3://bucket/prefix`, or a folder."""
 
 
 def build(store: ScoredEventStore) -> ScoredEventRecorder:
     """The consumer over the given store."""
     return ScoredEventRecorder(store)
+
+
+def open_store(settings: Settings) -> ScoredEventStore:
+    """The scored events in the archive that the settings name. Raises `SettingsError`."""
+    return ScoredEventArchive(_open_archive(settings.archive))
+
+
+def _open_archive(location: str) -> Archive:
+    if location.startswith("s3://"):
+        from assay.adapters.aws.archive import S3Archive
+        from assay.adapters.aws.objects import open_store
+
+        return S3Archive(open_store(location))
+    from assay.adapters.local.archive import FolderArchive
+
+    return FolderArchive(Path(location))

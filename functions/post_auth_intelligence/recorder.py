@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.errors import AssayError
 from assay.ports import OutboxEvent, ScoredEvent, ScoredEventStore
+from assay.schemas.fields import Timestamp
 from assay.schemas.stages import Decision
 
 
@@ -26,7 +26,7 @@ class _Release(BaseModel):
 class _Verdict(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
     transaction_id: str
-    decided_at: datetime
+    decided_at: Timestamp
     decision: Decision
     is_early_exit: bool
     release: _Release
@@ -54,14 +54,15 @@ class ScoredEventRecorder:
 
     async def handle(self, events: Sequence[OutboxEvent]) -> None:
         """Keeps all of them, or raises: `PoisonEvent`, or what the store raises."""
-        await self._store.record([_read(event.body) for event in events])
+        await self._store.record([read(event.body) for event in events])
 
 
-def _read(body: bytes) -> ScoredEvent:
+def read(body: bytes) -> ScoredEvent:
+    """The event of a message's bytes. Raises `PoisonEvent`, which says nothing of what the message holds."""
     try:
         event = _Head.model_validate_json(body)
     except ValidationError as error:
-        raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from error
+        raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from None
     verdict = event.verdict
     return ScoredEvent(
         client_id=event.client_id,

@@ -11,6 +11,10 @@ class SettingsError(AssayError):
     """An environment variable is missing or wrong. The message names it."""
 
 
+class RequestError(AssayError):
+    """What a function was invoked with is not a valid request. The message names fields, never their values."""
+
+
 class ReleaseError(AssayError):
     """A release that must not be served: corrupt, unsigned, mismatching or incomplete."""
 
