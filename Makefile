@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SAM := .sam
+SAM_READY := $(SAM)/.ready
 GROUPS := orchestrator rules_engine isolation_forest autoencoder xgboost_classifier decision_engine \
           post_auth_intelligence outbox_sweeper local training dev uv sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench lock clean
+.PHONY: help demo serve sam-local test test-containers check bench lock clean
 
 help: ## what each command does
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 demo: $(READY) ## start the server, score samples and a simulated stream, print the verdicts, stop
 	$(BIN)/assay demo
@@ -18,8 +20,14 @@ demo: $(READY) ## start the server, score samples and a simulated stream, print 
 serve: $(READY) ## start the embedded server on 127.0.0.1:8080 (data in ./var)
 	$(BIN)/assay serve --data-dir var
 
-test: $(READY) ## every test that needs no container
+sam-local: $(READY) $(SAM_READY) ## the whole pipeline as containerised Lambdas on 127.0.0.1:3000; needs Docker
+	$(BIN)/python -m local.aws
+
+test: $(READY) $(SAM_READY) ## every test that needs no container
 	$(BIN)/pytest
+
+test-containers: $(READY) $(SAM_READY) ## the tests of the containers; needs Docker
+	$(BIN)/pytest -o addopts='' -q --strict-markers --import-mode=importlib tests/containers
 
 check: $(READY) ## lint, format, types, import arrows
 	$(BIN)/ruff check .
@@ -37,7 +45,7 @@ lock: $(READY) ## pin every dependency group, with hashes, into requirements/
 	done
 
 clean: ## remove the environment and what runs have left behind
-	rm -rf $(VENV) var replay .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SAM) var replay .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The environment is rebuilt when the pins change. uv comes from pip and needs nothing installed beforehand.
 $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
@@ -48,4 +56,10 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@$(BIN)/python -m compileall -q layers functions local training
+	@touch $@
+
+# A tool beside the project: it pins a boto3 that the project's own libraries cannot take.
+$(SAM_READY): $(READY) requirements/sam.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SAM)
+	$(BIN)/uv pip install --quiet --python $(SAM)/bin/python --compile-bytecode --require-hashes -r requirements/sam.txt
 	@touch $@

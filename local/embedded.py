@@ -17,7 +17,6 @@ from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.features.rates import Rates
 from assay.release import Release, champion, load_trusted_keys, open_release
-from assay.schemas.verdict import ReleaseRef
 from assay.stages import Handler, StageClient, Transport
 from functions.autoencoder import bootstrap as autoencoder
 from functions.decision_engine import bootstrap as decision_engine
@@ -79,7 +78,7 @@ class Embedded:
             undo.callback(os.close, self._lock)
             release = open_champion(places)
             client = StageClient(_without(inline_stages(release), remote or {}), remote)
-            settings, rates = _settings(release), Rates.load(release.read("rates.yaml"))
+            settings, rates = Settings.of(release), Rates.load(release.read("rates.yaml"))
             verifier = tokens.verifier(places.keys)
             self.ledger = SqliteLedger(places.data / "assay.db")
             undo.pop_all()
@@ -112,16 +111,6 @@ class Embedded:
 
 def _without(handlers: dict[str, Handler], remote: dict[str, Transport]) -> dict[str, Handler]:
     return {name: handler for name, handler in handlers.items() if name not in remote}
-
-
-def _settings(release: Release) -> Settings:
-    policy = decision_engine.read_policy(release)
-    return Settings(
-        release=ReleaseRef(version=release.version, hash=release.hash),
-        deadline_s=policy.deadline_ms / 1000,
-        strict=policy.mode == "strict",
-        deny_list=frozenset(policy.deny_list),
-    )
 
 
 def _lock(path: Path) -> int:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from assay import settings
 from assay.policy import FILE, Policy
+from assay.stages import Handler
 from functions.decision_engine.engine import DecisionEngine
+
+
+class Settings(settings.Settings):
+    """What the function reads from its environment."""
+
+    releases: str
+    """The release registry: `s3://bucket/prefix` or a folder."""
 
 
 class ReleaseFiles(Protocol):
@@ -24,3 +33,8 @@ def read_policy(release: ReleaseFiles) -> Policy:
 def build(release: ReleaseFiles) -> DecisionEngine:
     """The engine that decides by the release's policy. Raises PolicyError or ReleaseError."""
     return DecisionEngine(read_policy(release))
+
+
+def stage(release: ReleaseFiles) -> Handler:
+    """The stage of a verified release, request in, response out. Raises ReleaseError, PolicyError."""
+    return build(release).decide

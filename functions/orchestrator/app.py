@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from math import inf
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,6 +28,8 @@ from functions.orchestrator.pipeline import Pipeline
 log = logging.getLogger(__name__)
 JSON = "application/json"
 MAX_UNDER_WAY = 128
+TIME_LEFT_S = "assay.time_left_s"
+"""In a request's scope: the seconds its process may still work on it. Absent: as long as it likes."""
 
 Readiness = Callable[[], Awaitable[dict[str, str]]]
 """Says what is wrong, part by part; empty when everything is as it should be."""
@@ -53,7 +56,8 @@ class Api:
         self.under_way += 1
         try:
             submission = read_transaction(body, principal.client_id, self.rates, datetime.now(UTC))
-            verdict = await self.pipeline.score(submission, _explain(request))
+            time_left_s = request.scope.get(TIME_LEFT_S, inf)
+            verdict = await self.pipeline.score(submission, _explain(request), time_left_s)
         finally:
             self.under_way -= 1
         return Response(verdict, media_type=JSON)

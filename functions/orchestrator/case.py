@@ -21,15 +21,22 @@ PROFILE = "profile"
 
 @dataclass(slots=True)
 class Case:
-    """What is known so far. `started` is on the stage client's clock, in seconds."""
+    """What is known so far."""
 
     submission: Submission
     started: float
+    """On the stage client's clock, in seconds."""
+    time_s: float
+    """For the whole decision, in seconds."""
     features: dict[str, FeatureValue] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     timings_us: dict[str, int] = field(default_factory=dict)
     rules: RulesResult | None = None
     scores: dict[str, Any] = field(default_factory=dict)
+
+    def until(self, share: float) -> float:
+        """The moment by which this share of the time is over."""
+        return self.started + share * self.time_s
 
     def lap(self, name: str, since_ns: int) -> int:
         """Notes the time since `since_ns` under the name; returns now."""

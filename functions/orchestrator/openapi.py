@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -12,7 +11,8 @@ from assay.schemas.login import LoginEvent
 from assay.schemas.transaction import FlatTransaction, TransactionRequest
 from assay.schemas.verdict import FraudVerdict
 
-VERSION = version("assay")
+VERSION = "0.1.0"
+"""The project's, written here because an image holds the sources of the project but does not have it installed."""
 DESCRIPTION = """Real-time fraud decisions for payments.
 
 Send one transaction to `POST /score`; the answer is APPROVE, CHALLENGE or DECLINE with the reasons. The same

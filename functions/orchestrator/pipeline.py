@@ -7,22 +7,26 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from time import perf_counter_ns
 from typing import Any
 
 from assay import stages
 from assay.errors import AlreadyDecided, StageError, StageFailed, StorageError
 from assay.features.profile import unknown_features
+from assay.policy import FILE, Policy
 from assay.ports import DecisionStore, ProfileStore
 from assay.problems import Problem, unavailable
+from assay.release.store import Release
 from assay.schemas.stages import Decision, DecisionResult, RulesFlag, ScoringInput, StandInUsage
-from assay.schemas.verdict import ReleaseRef
+from assay.schemas.verdict import FraudVerdict, ReleaseRef
 from assay.stages import Stage, StageClient
 from functions.orchestrator.case import PROFILE, Case, question, record_of, verdict_of
 from functions.orchestrator.intake import Submission
 
 log = logging.getLogger(__name__)
 MODELS: tuple[Stage[ScoringInput, Any], ...] = (stages.ISOLATION_FOREST, stages.AUTOENCODER, stages.XGBOOST_CLASSIFIER)
+STAGES: tuple[Stage[Any, Any], ...] = (stages.RULES_ENGINE, *MODELS, stages.DECISION_ENGINE)
 NOTHING_USED = StandInUsage()
 RULES_SHARE, MODELS_SHARE = 0.4, 0.8
 """Of the deadline: a slow stage must leave time for those after it, so that there is a verdict at all."""
@@ -38,6 +42,17 @@ class Settings:
     """Seed B's way: a stage that fails is a 502, one that cannot be reached a 503; nothing is decided without it."""
     deny_list: frozenset[str] = frozenset()
 
+    @classmethod
+    def of(cls, release: Release, deadline_ms: int | None = None) -> Settings:
+        """Those of the release's policy, with another deadline if one is given. Raises PolicyError, ReleaseError."""
+        policy = Policy.load(release.read(FILE))
+        return cls(
+            release=ReleaseRef(version=release.version, hash=release.hash),
+            deadline_s=(deadline_ms or policy.deadline_ms) / 1000,
+            strict=policy.mode == "strict",
+            deny_list=frozenset(policy.deny_list),
+        )
+
 
 class Pipeline:
     """Gives every accepted transaction exactly one verdict."""
@@ -49,17 +64,21 @@ class Pipeline:
         decisions: DecisionStore,
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        observer: Callable[[FraudVerdict], None] | None = None,
     ) -> None:
+        """`observer` is told of every verdict once it is durable, and must not raise."""
         self._client = client
         self._profile = profile
         self._decisions = decisions
         self._settings = settings
         self._now = now
+        self._observer = observer
         self._under_way: dict[tuple[str, str], tuple[bytes, asyncio.Future[bytes]]] = {}
 
-    async def score(self, submission: Submission, explain: bool = False) -> bytes:
+    async def score(self, submission: Submission, explain: bool = False, time_left_s: float = inf) -> bytes:
         """The verdict's bytes; for a repeated transaction, those of the first time.
 
+        `time_left_s`: what the caller can wait, if less than the deadline.
         Raises `Problem`: 409 for the same id with another body, 502 / 503 when there can be no verdict.
         """
         key = (submission.client_id, submission.transaction.transaction_id)
@@ -69,7 +88,7 @@ class Pipeline:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._under_way[key] = (submission.fingerprint, answer)
         try:
-            verdict = await self._find_or_decide(submission, explain)
+            verdict = await self._find_or_decide(submission, explain, time_left_s)
         except BaseException as error:
             answer.set_exception(error if isinstance(error, Problem) else unavailable("interrupted", "Try again"))
             answer.exception()  # seen: nobody has to wait for it
@@ -87,8 +106,8 @@ class Pipeline:
             raise _storage_down(error) from error
         return None if stored is None else stored.verdict
 
-    async def _find_or_decide(self, submission: Submission, explain: bool) -> bytes:
-        return await self._stored(submission) or await self._decide(submission, explain)
+    async def _find_or_decide(self, submission: Submission, explain: bool, time_left_s: float) -> bytes:
+        return await self._stored(submission) or await self._decide(submission, explain, time_left_s)
 
     async def _stored(self, submission: Submission) -> bytes | None:
         try:
@@ -97,8 +116,8 @@ class Pipeline:
             raise _storage_down(error) from error
         return None if stored is None else _same(submission, stored.fingerprint, stored.verdict)
 
-    async def _decide(self, submission: Submission, explain: bool) -> bytes:
-        case = Case(submission, started=self._client.clock())
+    async def _decide(self, submission: Submission, explain: bool, time_left_s: float) -> bytes:
+        case = Case(submission, self._client.clock(), min(self._settings.deadline_s, time_left_s))
         await self._read_profile(case)
         try:
             return await self._decide_and_commit(case, explain)
@@ -141,13 +160,16 @@ class Pipeline:
         account = case.submission.transaction.account
         usage = await self._decisions.stand_in_usage(account) if account else NOTHING_USED
         denied = bool(self._settings.deny_list) and not self._settings.deny_list.isdisjoint(case.tokens())
-        result = await self._client.call(stages.DECISION_ENGINE, question(case, denied, usage), self._until(case, 1.0))
+        result = await self._client.call(stages.DECISION_ENGINE, question(case, denied, usage), case.until(1.0))
         case.lap("decision_engine", lap)
         case.lap("total", start)
         decided_at = self._now()
-        verdict = verdict_of(case, result, self._settings.release, decided_at).model_dump_json().encode()
-        await self._decisions.commit(record_of(case, verdict, decided_at, _usage_after(case, usage, result)))
-        return verdict
+        verdict = verdict_of(case, result, self._settings.release, decided_at)
+        body = verdict.model_dump_json().encode()
+        await self._decisions.commit(record_of(case, body, decided_at, _usage_after(case, usage, result)))
+        if self._observer is not None:
+            self._observer(verdict)
+        return body
 
     async def _run_stages(self, case: Case, explain: bool) -> None:
         """Rules first; the models only when no rule blocks."""
@@ -156,13 +178,13 @@ class Pipeline:
         )
         start = perf_counter_ns()
         try:
-            case.rules = await self._client.call(stages.RULES_ENGINE, request, self._until(case, RULES_SHARE))
+            case.rules = await self._client.call(stages.RULES_ENGINE, request, case.until(RULES_SHARE))
         except StageError as error:
             self._do_without(case, error)
         start = case.lap(stages.RULES_ENGINE.name, start)
         if case.rules is not None and case.rules.rules_flag is RulesFlag.BLOCK:
             return
-        until = self._until(case, MODELS_SHARE)
+        until = case.until(MODELS_SHARE)
         answers = await self._client.call_together([(stage, request) for stage in MODELS], until)
         for stage, answer in zip(MODELS, answers, strict=True):
             if isinstance(answer, StageError):
@@ -170,9 +192,6 @@ class Pipeline:
             else:
                 case.scores[stage.name] = answer
         case.lap("models", start)
-
-    def _until(self, case: Case, share: float) -> float:
-        return case.started + share * self._settings.deadline_s
 
     def _do_without(self, case: Case, error: StageError) -> None:
         if self._settings.strict:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 from typing import Protocol
 
+from assay import settings
 from assay.errors import RuleError
 from assay.rules.ruleset import FILE, RuleSet
+from assay.stages import Handler
 from functions.rules_engine.engine import RulesEngine
 
 EVIDENCE_FILE = "rule_evidence.json"
+
+
+class Settings(settings.Settings):
+    """What the function reads from its environment."""
+
+    releases: str
+    """The release registry: `s3://bucket/prefix` or a folder."""
 
 
 class ReleaseFiles(Protocol):
@@ -23,6 +32,11 @@ class ReleaseFiles(Protocol):
 def build(release: ReleaseFiles) -> RulesEngine:
     """The engine of the release's rules. Raises RuleError or ReleaseError."""
     return RulesEngine(RuleSet.load(release.read(FILE), _evidence(release.read(EVIDENCE_FILE))))
+
+
+def stage(release: ReleaseFiles) -> Handler:
+    """The stage of a verified release, request in, response out. Raises ReleaseError, RuleError."""
+    return build(release).evaluate
 
 
 def _evidence(document: bytes) -> dict[str, float]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xgboost
+from pydantic import ValidationError
 
 from assay.errors import PolicyError, ReleaseError
 from assay.models.arrays import pack, unpack
@@ -91,9 +92,11 @@ def test_xgboost_explains_when_asked(trained, release):
 def test_nothing_known_is_scored_and_text_for_a_number_is_refused(release, stage):
     scorer = stage.build(release)
     scorer.score(asked({}, explain=True))
-    scorer.score(asked({"amount": 1e300, "tx_count_last_1h": float("inf"), "not_a_feature": "x"}))
+    scorer.score(asked({"amount": 1e300, "tx_count_last_1h": 1.7e308, "not_a_feature": "x"}))
     with pytest.raises(ValueError, match="amount"):
         scorer.score(asked({"amount": "12"}))
+    with pytest.raises(ValidationError, match="finite"):
+        asked({"amount": float("nan")})
 
 
 def test_a_policy_that_is_wrong_is_refused(trained, release_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -11,3 +12,8 @@ MICROSECOND = timedelta(microseconds=1)
 def microseconds(moment: datetime) -> int:
     """Microseconds since the epoch, exact: a float of seconds would be off by one now and then."""
     return (moment - EPOCH) // MICROSECOND
+
+
+def now() -> int:
+    """This moment, in microseconds."""
+    return time.time_ns() // 1000

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from assay.features import account, counterparty, distinct, logins
 from assay.features.transaction import Login, Transaction
+from assay.features.windows import NEVER
 
 START = 1_700_000_000_000_000
 SECOND, HOUR = 1_000_000, 3_600_000_000
@@ -100,6 +101,10 @@ class ListHistory:
     stored_logins: list[Login] = field(default_factory=list)
     frauds: set[str] = field(default_factory=set)
     reads: int = 0
+    known: int = NEVER
+
+    def known_since(self, kind, name):
+        return self.known
 
     def _since(self, since, **key):
         self.reads += 1

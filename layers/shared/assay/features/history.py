@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Literal, Protocol
+
+from assay.features.windows import NEVER
+
+Kind = Literal["account", "device", "address", "counterparty"]
 
 
 class History(Protocol):
@@ -13,6 +17,13 @@ class History(Protocol):
     events *later* than it must be given (an earlier one does no harm). Errors pass through `Profile.observe`, which
     has then counted nothing.
     """
+
+    def known_since(self, kind: Kind, name: str) -> int:
+        """What happened to this entity up to then is not known any more; NEVER where everything is.
+
+        An account's logins are known as far back as its transactions; first uses and sights always are.
+        """
+        ...
 
     def account_transactions(
         self, account: str, since: int
@@ -47,6 +58,9 @@ class History(Protocol):
 
 class _Empty:
     """No history at all: training starts from nothing."""
+
+    def known_since(self, kind: Kind, name: str) -> int:
+        return NEVER
 
     def account_transactions(
         self, account: str, since: int

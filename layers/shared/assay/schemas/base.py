@@ -10,10 +10,10 @@ IDENTIFIER = r"^[A-Za-z0-9._:-]+$"
 Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=IDENTIFIER)]
 """An opaque identifier: 1-64 of `[A-Za-z0-9._:-]`."""
 
-FeatureValue = float | str | None
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+FeatureValue = Finite | str | None
 """A number, a category, or None: unknown. Unknown is never zero."""
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 

@@ -50,13 +50,13 @@ def _finite(text: str) -> float:
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes, limit: int = MAX_BODY) -> dict[str, Any]:
     """The body's JSON object.
 
-    Raises `Problem` 413 (longer than 64 kB), 400 (not such JSON) or 422 (a card number, field named).
+    Raises `Problem` 413 (longer than `limit` bytes), 400 (not such JSON) or 422 (a card number, field named).
     """
-    if len(body) > MAX_BODY:
-        raise Problem(413, "body_too_large", f"The body is longer than {MAX_BODY} bytes")
+    if len(body) > limit:
+        raise Problem(413, "body_too_large", f"The body is longer than {limit} bytes")
     try:
         text = body.decode()
     except UnicodeDecodeError:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from assay.features.history import Kind
+from assay.features.windows import NEVER
+
 
 class SqliteHistory:
     """`assay.features.history.History` over the activity and login tables. Times in microseconds, UTC."""
 
     def __init__(self, reader: sqlite3.Connection) -> None:
         self._reader = reader
+
+    def known_since(self, _kind: Kind, _name: str) -> int:
+        """Nothing is ever forgotten."""
+        return NEVER
 
     def account_transactions(
         self, account: str, since: int

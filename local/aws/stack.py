@@ -1,0 +1,216 @@
+"""The whole of it: moto, the template's resources, the release, the containers, the pollers. Up, and down again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import httpx
+
+from local import tokens
+from local.aws import docker
+from local.aws.errors import InvokeError, LocalAwsError
+from local.aws.lambda_api import LambdaApi
+from local.aws.mappings import queue_mappings, schedules
+from local.aws.poller import Pollers, QueuePoller
+from local.aws.processes import Child, free_port, wait_until_open
+from local.aws.publish import publish
+from local.aws.resources import Client, Physical, Resources, client
+from local.aws.sam import Sam
+from local.aws.template import Template
+from local.embedded import Places
+
+ROOT = Path(__file__).resolve().parents[2]
+LOOPBACK = "127.0.0.1"
+START_S = 180.0
+DEADLINE_MS = "5000"
+"""The template's longest: a call through sam takes longer than one on AWS, a container that starts again a second."""
+READY = '{"status":"ready"}'
+HEALTH = {
+    "version": "2.0",
+    "rawPath": "/health",
+    "headers": {},
+    "requestContext": {"http": {"method": "GET", "path": "/health"}},
+    "isBase64Encoded": False,
+}
+
+Variables = dict[str, dict[str, str]]
+"""Function -> environment variable -> value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user may choose."""
+
+    places: Places
+    port: int = 3000
+    base_image: str = ""
+    """What the images are built on; empty for the template's own."""
+    sam_python: Path = ROOT / ".sam" / "bin" / "python"
+    template: Path = ROOT / "template.yaml"
+
+    @property
+    def folder(self) -> Path:
+        """For what is built and logged."""
+        return self.places.data / "aws"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAws:
+    """A running installation."""
+
+    api_url: str
+    aws_url: str
+    """Moto, as this machine reaches it."""
+    resources: Mapping[str, Physical]
+    functions: LambdaApi
+    sam: Sam
+    places: Places
+    children: tuple[Child, ...]
+    pollers: Pollers
+
+    def client(self, service: str) -> Client:
+        """A boto3 client of the service, at moto."""
+        return client(service, self.aws_url)
+
+    def containers(self) -> list[str]:
+        """Ids of the containers that were started."""
+        return self.sam.containers(*self.children)
+
+    def wait(self) -> None:
+        """Stays until a part stops: then raises `LocalAwsError` with the reason."""
+        pause = Event()
+        while not pause.wait(0.5):
+            self.pollers.check()
+            for child in self.children:
+                child.check()
+
+
+@contextmanager
+def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws]:
+    """Brings everything up; takes everything down at the end, whatever that is. Raises `AssayError` with the reason."""
+    free_port(LOOPBACK, choices.port)  # before the minutes of a build
+    host = docker.host_address()
+    choices.folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as undo:
+        moto_port = free_port(host)
+        moto = undo.enter_context(_moto(host, moto_port, choices.folder))
+        lambda_port = free_port(host)
+        parameters = _parameters(choices, moto_port, lambda_port)
+        template = Template.load(choices.template, parameters)
+        sam = Sam(choices.sam_python, choices.template, parameters, choices.folder)
+        say("building the images; the first time takes minutes")
+        sam.build()
+
+        say("creating the template's resources and publishing the release")
+        wait_until_open(moto, (host, moto_port), START_S)
+        aws_url = f"http://{host}:{moto_port}"
+        resources = Resources(template, aws_url)
+        physical = resources.create()
+        variables = _variables(template, resources)
+        sam.variables.write_text(json.dumps(variables, indent=1))
+        publish(variables, choices.places, client("s3", aws_url))
+
+        say("starting the containers")
+        others = [function for function in variables if function not in _public(template)]
+        lambdas = undo.enter_context(_containers(sam, sam.start_lambda(host, lambda_port, others)))
+        api = undo.enter_context(_containers(sam, sam.start_api(LOOPBACK, choices.port)))
+        wait_until_open(lambdas, (host, lambda_port), START_S)
+        wait_until_open(api, (LOOPBACK, choices.port), START_S)
+        functions = LambdaApi(f"http://{host}:{lambda_port}")
+        undo.callback(functions.close)
+        api_url = f"http://{LOOPBACK}:{choices.port}"
+        _warm(functions, _stages(variables), api_url)
+
+        sqs = client("sqs", aws_url)
+        queues = [QueuePoller(mapping, sqs, functions.invoke) for mapping in queue_mappings(template, resources.lookup)]
+        pollers = Pollers(queues, schedules(template, resources.lookup), functions.invoke)
+        undo.enter_context(pollers)
+        children = (moto, lambdas, api)
+        yield LocalAws(api_url, aws_url, physical, functions, sam, choices.places, children, pollers)
+
+
+def _moto(host: str, port: int, folder: Path) -> Child:
+    command = [sys.executable, "-m", "local.aws.moto_server", "--host", host, "--port", str(port)]
+    return Child("moto", command, folder / "moto.log", os.environ)
+
+
+@contextmanager
+def _containers(sam: Sam, child: Child) -> Iterator[Child]:
+    """The child; at the end it is stopped, and what containers it has left are removed."""
+    try:
+        with child:
+            yield child
+    finally:
+        docker.remove(sam.containers(child))
+
+
+def _parameters(choices: Choices, moto_port: int, lambda_port: int) -> dict[str, str]:
+    parameters = {
+        "AwsEndpoint": f"http://{docker.HOST}:{moto_port}",
+        "LambdaEndpoint": f"http://{docker.HOST}:{lambda_port}",
+        "TokenIssuer": tokens.ISSUER,
+        "TokenAudience": tokens.AUDIENCE,
+        "DeadlineMs": DEADLINE_MS,
+    }
+    return {**parameters, "BaseImage": choices.base_image} if choices.base_image else parameters
+
+
+def _variables(template: Template, resources: Resources) -> Variables:
+    """Every function's environment, as the template has it."""
+    variables = {}
+    for name, properties in template.functions().items():
+        declared = properties.get("Environment", {}).get("Variables", {})
+        resolved = template.resolve(declared, resources.lookup)
+        variables[name] = {variable: str(value) for variable, value in resolved.items()}
+    return variables
+
+
+def _public(template: Template) -> set[str]:
+    """Functions behind the HTTP API."""
+    return {
+        name
+        for name, properties in template.functions().items()
+        if any(event["Type"] == "HttpApi" for event in properties.get("Events", {}).values())
+    }
+
+
+def _stages(variables: Variables) -> set[str]:
+    """Functions that another one invokes."""
+    values = [value for environment in variables.values() for value in environment.values()]
+    return {value.removeprefix("lambda:") for value in values if value.startswith("lambda:")}
+
+
+def _warm(functions: LambdaApi, stages: set[str], api_url: str) -> None:
+    """Lets every function load: the first request of the user shall not pay for it."""
+    end = monotonic() + START_S
+    for stage in sorted(stages):
+        _until(end, lambda stage=stage: functions.invoke(stage, json.dumps(HEALTH).encode(), START_S))  # type: ignore[misc]
+    _until(end, lambda: _ready(api_url))
+
+
+def _ready(api_url: str) -> None:
+    """sam answers 200 for a function that failed, with the error as the body."""
+    answer = httpx.get(f"{api_url}/ready", timeout=START_S, trust_env=False)
+    if answer.text != READY:
+        raise InvokeError(f"GET /ready: HTTP {answer.status_code} {answer.text[:500]}")
+
+
+def _until(end: float, attempt: Callable[[], object]) -> None:
+    pause = Event()
+    while True:
+        try:
+            attempt()
+        except (InvokeError, httpx.HTTPError) as error:
+            if monotonic() > end:
+                raise LocalAwsError(f"not ready in time: {error}") from error
+            pause.wait(0.5)
+        else:
+            return

@@ -1,0 +1,164 @@
+"""The two places where Assay keeps its state, so that one suite can ask the same of both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from assay.adapters.aws.clients import Clients, patient
+from assay.adapters.aws.decisions import DynamoDecisionStore
+from assay.adapters.aws.events import SnsEvents
+from assay.adapters.aws.outbox import DynamoOutbox
+from assay.adapters.aws.profile import DynamoProfileStore
+from assay.adapters.aws.profile_log import MAX_ROWS, ProfileLog
+from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
+from assay.adapters.sqlite.outbox import SqliteOutbox
+from assay.features.transaction import Transaction
+from assay.ports import DecisionRecord, DecisionStore, ProfileStore
+from assay.schemas.stages import StandInUsage
+from local.aws import resources
+from local.aws.template import Template
+
+ROOT = Path(__file__).parents[2]
+DECIDED = datetime(2026, 3, 1, tzinfo=UTC)
+START = 1_770_000_000_000_000
+SECOND = 1_000_000
+
+
+PATIENT_S = 30.0
+"""A test does not fail because the machine is slow."""
+
+
+@cache
+def template() -> Template:
+    return Template.load(ROOT / "template.yaml")
+
+
+@dataclass
+class Stores:
+    """What one process has."""
+
+    profile: ProfileStore
+    decisions: DecisionStore
+
+
+class SqliteInstallation:
+    """A file. One process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[Stores]:
+        ledger = SqliteLedger(self._path)
+        try:
+            yield Stores(SqliteProfileStore(ledger, capacity=64), SqliteDecisionStore(ledger))
+        finally:
+            await ledger.close()
+
+    async def events(self) -> set[bytes]:
+        """All events of committed decisions that consumers have had, or will have."""
+        ledger = SqliteLedger(self._path)
+        outbox = SqliteOutbox(ledger, ["test"])
+        await outbox.open()
+        found = {event.body for event in await outbox.pending("test", 1_000)}
+        await ledger.close()
+        return found
+
+
+@dataclass
+class Clock:
+    """Stands still. Microseconds since the epoch."""
+
+    now: int = START
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class AwsInstallation:
+    """Tables, made as the template says, and a topic with a queue behind it."""
+
+    def __init__(self) -> None:
+        self.endpoint = os.environ["AWS_ENDPOINT_URL"]
+        self.suffix = uuid4().hex[:12]
+        self.clock = Clock()
+        self.api = {name: resources.client(name, self.endpoint) for name in ("dynamodb", "sns", "sqs")}
+        self.tables = {name: self._table(f"{name}Table") for name in ("Decisions", "Profile", "Outbox")}
+        self.topic = self.api["sns"].create_topic(Name=f"events-{self.suffix}")["TopicArn"]
+        self.queue = self.api["sqs"].create_queue(QueueName=f"queue-{self.suffix}")["QueueUrl"]
+        arn = self.topic.replace(":sns:", ":sqs:").replace("events-", "queue-")
+        raw = {"RawMessageDelivery": "true"}
+        self.api["sns"].subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn, Attributes=raw)
+
+    def _table(self, logical_id: str) -> str:
+        properties = template().resources[logical_id]["Properties"]
+        known = {name: properties[name] for name in ("AttributeDefinitions", "BillingMode", "KeySchema")}
+        name = f"{logical_id}-{self.suffix}"
+        self.api["dynamodb"].create_table(TableName=name, **known)
+        return name
+
+    @asynccontextmanager
+    async def process(self, max_rows: int = MAX_ROWS, timeout_s: float = PATIENT_S) -> AsyncIterator[Stores]:
+        clients = Clients()
+        try:
+            dynamodb = await clients.open("dynamodb", patient(timeout_s))
+            yield self.stores(dynamodb, await clients.open("sns", patient(timeout_s)), max_rows)
+        finally:
+            await clients.close()
+
+    def stores(self, dynamodb: Any, sns: Any, max_rows: int = MAX_ROWS) -> Stores:
+        log = ProfileLog(dynamodb, self.tables["Profile"], self.clock, max_rows)
+        outbox = DynamoOutbox(dynamodb, self.tables["Outbox"], SnsEvents(sns, self.topic))
+        return Stores(DynamoProfileStore(log), DynamoDecisionStore(dynamodb, self.tables["Decisions"], log, outbox))
+
+    async def events(self) -> set[bytes]:
+        """All events of committed decisions that consumers have had, or will have."""
+        waiting = {bytes(item["body"]["B"]) for item in self.items("Outbox")}
+        return waiting | {body for body, _ in self.published()}
+
+    def published(self) -> list[tuple[bytes, dict[str, str]]]:
+        """What has come out of the topic since the last time, with its attributes."""
+        found: list[tuple[bytes, dict[str, str]]] = []
+        while (
+            messages := self.api["sqs"]
+            .receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+            .get("Messages")
+        ):
+            for message in messages:
+                attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+                found.append((message["Body"].encode(), attributes))
+                self.api["sqs"].delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """Everything in the table."""
+        pages = self.api["dynamodb"].get_paginator("scan").paginate(TableName=self.tables[table])
+        return [item for page in pages for item in page["Items"]]
+
+
+Installation = SqliteInstallation | AwsInstallation
+
+
+def run(scenario: Callable[[], Awaitable[Any]]) -> Any:
+    return asyncio.run(asyncio.wait_for(scenario(), 120))
+
+
+def transaction(n: int, account: str | None = "a", seconds: float | None = None, **fields: Any) -> Transaction:
+    given = {"amount": 100_000 + n, "country": "DE", "device": "d", "address": "192.0.2.1", "counterparty": "c"}
+    time = START + int((n if seconds is None else seconds) * SECOND)
+    return Transaction(f"t-{n}", time, account, currency="EUR", channel="web", auth_method="otp", **{**given, **fields})
+
+
+def record(tx: Transaction, stand_in: StandInUsage | None = None, verdict: bytes | None = None) -> DecisionRecord:
+    name = tx.transaction_id
+    body = b'{"event":"transaction.scored","verdict":{"transaction_id":"%s","decision":"APPROVE"}}' % name.encode()
+    return DecisionRecord("bank", name, b"print", verdict or f'"{name}"'.encode(), DECIDED, tx, body, stand_in)

@@ -1,0 +1,93 @@
+"""The rights of the template against what the adapters really call: neither more nor less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from assay.adapters.aws.decisions import DynamoDecisionStore
+from assay.adapters.aws.events import SnsEvents
+from assay.adapters.aws.outbox import DynamoOutbox
+from assay.adapters.aws.profile import DynamoProfileStore
+from assay.adapters.aws.profile_log import ProfileLog
+from assay.features.transaction import Login
+from assay.schemas.stages import StandInUsage
+from functions.outbox_sweeper.sweeper import Sweeper
+from tests.contract.installations import START, record, run, transaction
+from tests.template.rights import statements_of
+from tests.template.stack import as_list, functions, stack
+
+WRITES = {"Put": "dynamodb:PutItem", "Delete": "dynamodb:DeleteItem", "Update": "dynamodb:UpdateItem"}
+Right = tuple[str, str]
+"""(action, resource)"""
+
+
+class Account:
+    """Takes every call of a client to DynamoDB or SNS, finds nothing, and notes the right that the call needs."""
+
+    def __init__(self, waiting: list[dict[str, Any]] | None = None) -> None:
+        self.needed: set[Right] = set()
+        self._waiting = waiting or []
+
+    async def get_item(self, TableName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's names
+        self.needed.add(("dynamodb:GetItem", f"{TableName}.Arn"))
+        return {}
+
+    async def query(self, TableName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.needed.add(("dynamodb:Query", f"{TableName}.Arn"))
+        return {"Items": self._waiting}
+
+    async def put_item(self, TableName: str, **_: Any) -> None:  # noqa: N803
+        self.needed.add(("dynamodb:PutItem", f"{TableName}.Arn"))
+
+    async def delete_item(self, TableName: str, **_: Any) -> None:  # noqa: N803
+        self.needed.add(("dynamodb:DeleteItem", f"{TableName}.Arn"))
+
+    async def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803
+        for item in TransactItems:
+            ((operation, details),) = item.items()
+            self.needed.add((WRITES[operation], f"{details['TableName']}.Arn"))
+
+    async def publish(self, TopicArn: str, **_: Any) -> None:  # noqa: N803
+        self.needed.add(("sns:Publish", TopicArn))
+
+
+@pytest.mark.parametrize("choice", ["all_separate", "one_function"])
+def test_the_orchestrator_may_do_what_its_stores_do(choice: str) -> None:
+    account = Account()
+    log = ProfileLog(account, "ProfileTable", clock=lambda: START)
+    outbox = DynamoOutbox(account, "OutboxTable", SnsEvents(account, "EventsTopic"))
+    profile, decisions = DynamoProfileStore(log), DynamoDecisionStore(account, "DecisionsTable", log, outbox)
+
+    async def everything() -> None:
+        await profile.observe("bank", transaction(1))
+        await profile.retract("bank", transaction(1))
+        await profile.record_login("bank", Login("l-1", START, "a", False))
+        await decisions.find("bank", "t-1")
+        await decisions.stand_in_usage("a")
+        for count in (1, 2, 0):
+            await decisions.commit(record(transaction(1), StandInUsage(count=count, amount=5.0)))
+
+    run(everything)
+    assert account.needed == _granted(choice, "orchestrator")
+
+
+def test_the_sweeper_may_do_what_its_outbox_does() -> None:
+    body = record(transaction(1)).event
+    account = Account([{"pk": {"S": "O#1"}, "sk": {"S": f"{START:020d}#bank#t-1"}, "body": {"B": body}}])
+    outbox = DynamoOutbox(account, "OutboxTable", SnsEvents(account, "EventsTopic"))
+    result = run(lambda: Sweeper(outbox, after_s=60).sweep(lambda: True))
+    assert result.swept == outbox.shards
+    assert account.needed == _granted("all_separate", "outbox_sweeper")
+
+
+def _granted(choice: str, folder: str) -> set[Right]:
+    """On tables and topics."""
+    return {
+        (action, resource)
+        for statement in statements_of(stack(choice), functions(stack(choice))[folder])
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+        if action.startswith(("dynamodb:", "sns:"))
+    }

@@ -1,0 +1,82 @@
+"""Checks: template and code fit together. Each gives what is wrong, in words; nothing when all is well."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from functions.orchestrator.app import Api, create_app
+from tests.template.limits import STAGES
+from tests.template.stack import ROOT, Resources, functions, logical_id, of_type, variables
+
+READ_BY_SDK = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"}
+"""Set in local runs only; botocore reads them, and assay.adapters.aws.objects for obstore."""
+
+
+def settings_out_of_step(resources: Resources) -> list[str]:
+    """Every variable that a function reads is set, and every one that is set is read."""
+    faults = []
+    for folder, function in functions(resources).items():
+        read = set(import_module(f"functions.{folder}.bootstrap").Settings.variables().values())
+        given = variables(function).keys()
+        faults += [f"{folder}: {name} is read and not set" for name in sorted(read - given)]
+        faults += [f"{folder}: {name} is set and not read" for name in sorted(given - read - READ_BY_SDK)]
+    return faults
+
+
+def stages_out_of_place(resources: Resources) -> list[str]:
+    """A stage is a function of its own, called by its alias, or it is carried and called by the orchestrator."""
+    found = functions(resources)
+    carried = _arguments(resources, "orchestrator")["INLINE"].split()
+    placed = variables(found["orchestrator"])
+    faults = []
+    for stage in STAGES:
+        separate = stage in found
+        expected = f"lambda:{logical_id(stage)}Aliaslive" if separate else "inline"
+        if placed[f"ASSAY_STAGE_{stage.upper()}"] != expected:
+            faults.append(f"{stage}: called as {placed[f'ASSAY_STAGE_{stage.upper()}']}, should be {expected}")
+        if (stage in carried) is separate:
+            faults.append(f"{stage}: {'also' if separate else 'not'} in the orchestrator's image")
+    return faults
+
+
+def images_of_nothing(resources: Resources) -> list[str]:
+    """Every image is built from one folder, or more, of functions/ that has an entry point; no folder is left out."""
+    found = functions(resources)
+    arguments = {folder: _arguments(resources, folder) for folder in found}
+    carried = {name for given in arguments.values() for name in given.get("INLINE", "").split()}
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+    faults = [f"{name}: no such folder with a handler.py" for name in sorted((found.keys() | carried) - folders)]
+    faults += [f"functions/{name}: in no image" for name in sorted(folders - found.keys() - carried)]
+    for folder in found:
+        metadata = resources[logical_id(folder)]["Metadata"]
+        if not (ROOT / metadata["DockerContext"] / metadata["Dockerfile"]).is_file():
+            faults.append(f"{folder}: no {metadata['Dockerfile']}")
+        if not arguments[folder].get("BASE_IMAGE"):
+            faults.append(f"{folder}: its base image cannot be chosen")
+    return faults
+
+
+def routes_out_of_step(resources: Resources) -> list[str]:
+    """The API has every public route of the app, and no other."""
+    served = {
+        (method, route.path)
+        for route in create_app(object.__new__(Api)).routes  # nothing is called: only where the routes are matters
+        for method in route.methods - {"HEAD"}
+    }
+    open_ = routes(resources)
+    faults = [f"{method} {path}: not in the API" for method, path in sorted(served - open_)]
+    return faults + [f"{method} {path}: not served" for method, path in sorted(open_ - served)]
+
+
+def routes(resources: Resources) -> set[tuple[str, str]]:
+    """(method, path) of the API."""
+    return {
+        (method.upper(), path)
+        for api in of_type(resources, "AWS::ApiGatewayV2::Api").values()
+        for path, methods in api["Body"]["paths"].items()
+        for method in methods
+    }
+
+
+def _arguments(resources: Resources, folder: str) -> dict[str, str]:
+    return dict(resources[logical_id(folder)]["Metadata"]["DockerBuildArgs"])

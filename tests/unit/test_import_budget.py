@@ -1,0 +1,87 @@
+"""What a function loads before its first request. A cold start is mostly imports: what a stage does not use, it must
+not load.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from assay.release.registry import MODELS
+
+MODEL_STAGES = ["isolation_forest", "autoencoder", "xgboost_classifier"]
+PLAIN_STAGES = ["rules_engine", "decision_engine"]
+STAGES = MODEL_STAGES + PLAIN_STAGES
+FOREIGN = {
+    "aiobotocore",
+    "aiohttp",
+    "aws_lambda_powertools",
+    "boto3",
+    "botocore",
+    "httpx",
+    "jwt",
+    "mangum",
+    "pandas",
+    "polars",
+    "rich",
+    "scipy",
+    "sklearn",
+    "sqlite3",
+    "starlette",
+    "typer",
+    "uvicorn",
+    "xgboost",
+}
+"""Top-level packages that no stage loads, though this environment has most of them."""
+
+
+@cache
+def loaded_by(module: str) -> frozenset[str]:
+    """Every module that a new process holds after importing one."""
+    code = f"import sys, json, {module}; print(json.dumps(list(sys.modules)))"
+    environment = os.environ | {"ASSAY_RELEASES": str(MODELS / "releases")}
+    run = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    return frozenset(json.loads(run.stdout))
+
+
+def packages_of(module: str) -> set[str]:
+    return {name.partition(".")[0] for name in loaded_by(module)}
+
+
+@pytest.mark.parametrize("entry", ["bootstrap", "handler"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_loads_nothing_foreign(stage: str, entry: str) -> None:
+    assert packages_of(f"functions.{stage}.{entry}").isdisjoint(FOREIGN)
+
+
+@pytest.mark.parametrize("stage", PLAIN_STAGES)
+def test_a_stage_without_a_model_loads_no_numpy(stage: str) -> None:
+    assert "numpy" not in packages_of(f"functions.{stage}.handler")
+
+
+@pytest.mark.parametrize("stage", MODEL_STAGES)
+def test_a_model_stage_loads_numpy(stage: str) -> None:
+    """Otherwise the test above would look at the wrong thing."""
+    assert "numpy" in packages_of(f"functions.{stage}.handler")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_loads_no_other_function(stage: str) -> None:
+    functions = {name for name in loaded_by(f"functions.{stage}.handler") if name.startswith("functions.")}
+    own = f"functions.{stage}"
+    assert functions
+    assert all(name == own or name.startswith(f"{own}.") for name in functions)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_bootstrap_alone_opens_no_registry(stage: str) -> None:
+    """An orchestrator, and the embedded server, place a stage in their own process by its bootstrap."""
+    assert "obstore" not in packages_of(f"functions.{stage}.bootstrap")
+    assert "obstore" in packages_of(f"functions.{stage}.handler")
