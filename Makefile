@@ -9,7 +9,7 @@ GROUPS := orchestrator rules_engine isolation_forest autoencoder xgboost_classif
           post_auth_intelligence outbox_sweeper local training dev uv sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve sam-local test test-containers check bench lock clean
+.PHONY: help demo serve sam-local test test-containers check bench bench-lambda lock clean
 
 help: ## what each command does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -37,6 +37,9 @@ check: $(READY) ## lint, format, types, import arrows
 
 bench: $(READY) ## measure the figures, print the table, write benchmarks/results/
 	$(BIN)/python -m benchmarks
+
+bench-lambda: $(READY) $(SAM_READY) ## cost and cold start of the containers; needs Docker
+	$(BIN)/python -m benchmarks.lambda_cost
 
 lock: $(READY) ## pin every dependency group, with hashes, into requirements/
 	@for group in $(GROUPS); do \

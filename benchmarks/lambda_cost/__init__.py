@@ -1,1 +1,1 @@
-"""What a million verdicts cost on AWS, from what the functions' own containers use: `python -m benchmarks.lambda_cost`."""
+"""What a million verdicts cost on AWS, from what the functions' own containers use: `make bench-lambda`."""

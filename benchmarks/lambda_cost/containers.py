@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import ROOT
+from local.aws.docker import HOST, docker
 
 FULL_PROCESSOR_MB = 1769
 """The memory with which a Lambda has one whole processor; below, its share."""
@@ -32,14 +33,6 @@ def emulator() -> Path:
     return found
 
 
-def docker(*arguments: str) -> str:
-    """Standard output of one docker command. Raises RuntimeError with its error."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        raise RuntimeError(f"docker {arguments[0]}: {done.stderr.strip()[-600:]}")
-    return done.stdout
-
-
 @dataclass(frozen=True, slots=True)
 class Container:
     """A function that runs. `memory_mb` is what it is billed for."""
@@ -55,10 +48,14 @@ class Container:
         with urllib.request.urlopen(request, timeout=READY_S) as response:
             return response.read(), time.perf_counter() - start
 
+    def log(self) -> str:
+        """What the emulator and the function have written so far."""
+        done = subprocess.run(["docker", "logs", self.identity], capture_output=True, text=True, check=True)
+        return done.stdout + done.stderr
+
     def durations_ms(self) -> list[float]:
         """What the emulator reported for each invocation so far."""
-        done = subprocess.run(["docker", "logs", self.identity], capture_output=True, text=True, check=True)
-        return [float(found) for found in REPORT.findall(done.stdout + done.stderr)]
+        return [float(found) for found in REPORT.findall(self.log())]
 
 
 @contextmanager
@@ -70,7 +67,7 @@ def running(image: str, memory_mb: int, environment: Mapping[str, str]) -> Itera
     variables = {**environment, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb)}
     given = [argument for name, value in variables.items() for argument in ("--env", f"{name}={value}")]
     identity = docker(
-        *("run", "--detach", "--publish", "127.0.0.1::8080", "--add-host", "host.docker.internal:host-gateway"),
+        *("run", "--detach", "--publish", "127.0.0.1::8080", "--add-host", f"{HOST}:host-gateway"),
         *("--memory", f"{memory_mb}m", "--cpus", f"{share:.3f}", "--volume", f"{emulator()}:/emulator:ro"),
         *given,
         *("--entrypoint", "/emulator", image, *command),

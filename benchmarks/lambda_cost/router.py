@@ -13,8 +13,8 @@ from benchmarks.lambda_cost.containers import Container
 
 
 @contextmanager
-def invoke_api(functions: Mapping[str, Container], host: str) -> Iterator[int]:
-    """The port on `host` that answers Invoke for these function names."""
+def invoke_api(functions: Mapping[str, Container], host: str, port: int) -> Iterator[None]:
+    """Answers Invoke for these function names."""
 
     class Invoke(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -31,14 +31,14 @@ def invoke_api(functions: Mapping[str, Container], host: str) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, format: str, *_: object) -> None:
+        def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer((host, 0), Invoke)
+    server = ThreadingHTTPServer((host, port), Invoke)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.server_port
+        yield
     finally:
         server.shutdown()
         server.server_close()

@@ -47,7 +47,7 @@ def test_a_poison_message_ends_in_the_dead_letters_and_its_neighbours_are_record
         score(client, body)
 
     wanted = {body["transaction_id"] for body in neighbours}
-    eventually(lambda: wanted <= {event["transaction"]["transaction_id"] for event in recorded(aws)})
+    eventually(lambda: wanted <= {event["verdict"]["transaction_id"] for event in recorded(aws)})
     eventually(lambda: poison in bodies(sqs, aws.resources["PostAuthIntelligenceDeadLetters"].ref))
     eventually(lambda: waiting(sqs, queue) == 0)
 

@@ -1,0 +1,196 @@
+"""One topology at one size: moto, every function in a container, and what a run of verdicts used."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from benchmarks.bodies import transaction_bodies
+from benchmarks.lambda_cost.containers import Container, running
+from benchmarks.lambda_cost.meter import Meter
+from benchmarks.lambda_cost.prices import SQS_BATCH
+from benchmarks.lambda_cost.router import invoke_api
+from benchmarks.lambda_cost.topologies import Topology, image
+from benchmarks.machine import ROOT
+from benchmarks.processes import free_port
+from local import tokens
+from local.aws import sqs_batch
+from local.aws.docker import HOST, host_address
+from local.aws.moto_server import one_at_a_time
+from local.aws.publish import publish
+from local.aws.resources import CREDENTIALS, Resources, client
+from local.aws.template import Template
+from local.embedded import Places
+
+ORCHESTRATOR, CONSUMER = "OrchestratorFunction", "PostAuthIntelligenceFunction"
+DEADLINE_MS = "5000"
+"""Verdicts that lack a part would cost less than they should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What `verdicts` verdicts used. Billed milliseconds are of each invocation, rounded up, as AWS does."""
+
+    verdicts: int
+    billed_ms: Mapping[str, list[int]]
+    """By function's folder; of the consumer, per batch of `SQS_BATCH` events."""
+    first_s: Mapping[str, float]
+    """The first invocation from outside: start of the process, import, release, and the call itself."""
+    score_ms: list[float]
+    """`POST /score` from outside the orchestrator's container."""
+    calls: Mapping[str, float]
+    """Units and calls of the meter, while the verdicts were made."""
+    log_bytes: int
+    """Of all functions."""
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        return
+
+
+@contextmanager
+def _metered_moto(host: str) -> Iterator[tuple[str, Meter]]:
+    meter = Meter(DomainDispatcherApplication(create_backend_app))
+    server = make_server(host, 0, one_at_a_time(meter), threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    address = f"http://{host}:{server.server_port}"
+    try:
+        # Its state is the process's: what an earlier run made is there still.
+        urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")).close()
+        yield address, meter
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Deployment:
+    """The functions that run, and what is around them."""
+
+    def __init__(
+        self, containers: Mapping[str, Container], folders: Mapping[str, str], aws: str, places: Places
+    ) -> None:
+        self._containers = containers
+        self._folders = folders
+        self._aws = aws
+        self._token = tokens.mint(places.keys, "bench", tokens.SCOPES, 3600)
+        self._event = json.loads((ROOT / "events" / "orchestrator" / "score_genuine.json").read_text())
+
+    def score(self, body: bytes) -> float:
+        """Milliseconds. Raises RuntimeError for anything but a full verdict."""
+        headers = {**self._event["headers"], "authorization": f"Bearer {self._token}", "content-length": str(len(body))}
+        event = {**self._event, "headers": headers, "body": body.decode()}
+        answer, seconds = self._containers[ORCHESTRATOR].invoke(json.dumps(event).encode())
+        document = json.loads(answer)
+        verdict = json.loads(document["body"]) if document.get("statusCode") == 200 else None
+        if verdict is None or verdict["degraded"]:
+            raise RuntimeError(f"not a full verdict: {answer[:600]!r}")
+        return 1000 * seconds
+
+    def consume(self, queue_url: str, queue_arn: str) -> None:
+        """Gives the consumer all that waits, in batches of `SQS_BATCH`."""
+        sqs = client("sqs", self._aws)
+        while messages := sqs.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=SQS_BATCH, AttributeNames=["All"], MessageAttributeNames=["All"]
+        ).get("Messages"):
+            answer, _ = self._containers[CONSUMER].invoke(json.dumps(sqs_batch.event(messages, queue_arn)).encode())
+            if json.loads(answer) != {"batchItemFailures": []}:
+                raise RuntimeError(f"a batch was not recorded: {answer[:600]!r}")
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+    def billed(self) -> dict[str, list[int]]:
+        """Each function's billed milliseconds, oldest first."""
+        return {
+            self._folders[name]: [math.ceil(duration) for duration in container.durations_ms()]
+            for name, container in self._containers.items()
+        }
+
+    def log_bytes(self) -> int:
+        """Of all functions, so far."""
+        return sum(len(container.log()) for container in self._containers.values())
+
+
+def measure(topology: Topology, memory_mb: int, verdicts: int, base_image: str, data: Path) -> Usage:
+    """Brings the topology up, makes the verdicts, takes it down."""
+    places = Places(data)
+    host = host_address()
+    with ExitStack() as undo:
+        aws, meter = undo.enter_context(_metered_moto(host))
+        router_port = free_port()
+        template = _template(topology, aws, f"http://{HOST}:{router_port}")
+        resources = Resources(template, aws)
+        physical = resources.create()
+        variables = _variables(template, resources)
+        publish(variables, places, client("s3", aws))
+
+        folders = {name: template.resources[name]["Metadata"]["DockerBuildArgs"]["FUNCTION"] for name in variables}
+        used = {name for name, folder in folders.items() if folder in topology.separate} | {ORCHESTRATOR, CONSUMER}
+        containers: dict[str, Container] = {}
+        for name in sorted(used):
+            built = image(folders[name], base_image, topology.inline if name == ORCHESTRATOR else ())
+            containers[name] = undo.enter_context(running(built, memory_mb, {**CREDENTIALS, **variables[name]}))
+        undo.enter_context(invoke_api(containers, host, router_port))
+        first_s = _first(containers, folders)
+        deployment = Deployment(containers, folders, aws, places)
+
+        bodies = list(transaction_bodies(2 * verdicts, accounts=40))
+        for body in bodies[:verdicts]:  # profiles fill, connections open, caches warm
+            deployment.score(body)
+        queue = physical["PostAuthIntelligenceQueue"]
+        deployment.consume(queue.ref, queue.attributes["Arn"])
+        before, counted = {name: len(found) for name, found in deployment.billed().items()}, Counter(meter.counts)
+        logged = deployment.log_bytes()
+        score_ms = [deployment.score(body) for body in bodies[verdicts:]]
+        deployment.consume(queue.ref, queue.attributes["Arn"])
+        billed = {name: found[before[name] :] for name, found in deployment.billed().items()}
+        return Usage(verdicts, billed, first_s, score_ms, meter.counts - counted, deployment.log_bytes() - logged)
+
+
+def _template(topology: Topology, aws: str, invoke: str) -> Template:
+    in_container = aws.replace(aws.split("://")[1].split(":")[0], HOST)
+    return Template.load(
+        ROOT / "template.yaml",
+        {
+            **topology.parameters,
+            "AwsEndpoint": in_container,
+            "LambdaEndpoint": invoke,
+            "TokenIssuer": tokens.ISSUER,
+            "TokenAudience": tokens.AUDIENCE,
+            "DeadlineMs": DEADLINE_MS,
+        },
+    )
+
+
+def _variables(template: Template, resources: Resources) -> dict[str, dict[str, str]]:
+    declared = {
+        name: properties.get("Environment", {}).get("Variables", {})
+        for name, properties in template.functions().items()
+    }
+    resolved: dict[str, dict[str, Any]] = {
+        name: template.resolve(given, resources.lookup) for name, given in declared.items()
+    }
+    return {name: {variable: str(value) for variable, value in given.items()} for name, given in resolved.items()}
+
+
+def _first(containers: Mapping[str, Container], folders: Mapping[str, str]) -> dict[str, float]:
+    """Wakes every function with an event that costs it nothing."""
+    health = (ROOT / "events" / "orchestrator" / "health.json").read_bytes()
+    nothing = b'{"Records": []}'
+    return {
+        folders[name]: container.invoke(nothing if name == CONSUMER else health)[1]
+        for name, container in containers.items()
+    }
