@@ -17,7 +17,8 @@ from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.features.rates import Rates
 from assay.release import Release, champion, load_trusted_keys, open_release
-from assay.stages import Handler, StageClient, Transport
+from assay.stage_client import StageClient, Transport
+from assay.stages import Handler
 from functions.autoencoder import bootstrap as autoencoder
 from functions.decision_engine import bootstrap as decision_engine
 from functions.isolation_forest import bootstrap as isolation_forest

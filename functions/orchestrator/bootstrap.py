@@ -26,7 +26,7 @@ from assay.features.rates import Rates
 from assay.ports import DecisionStore
 from assay.release.store import Release
 from assay.security import TokenVerifier
-from assay.stages import StageClient, Transport
+from assay.stage_client import StageClient, Transport
 from functions.orchestrator import metrics, pipeline
 from functions.orchestrator.app import Api, Readiness, create_app
 from functions.orchestrator.placement import Placed, Placement, inline_stages

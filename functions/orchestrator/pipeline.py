@@ -20,7 +20,8 @@ from assay.problems import Problem, unavailable
 from assay.release.store import Release
 from assay.schemas.stages import Decision, DecisionResult, RulesFlag, ScoringInput, StandInUsage
 from assay.schemas.verdict import FraudVerdict, ReleaseRef
-from assay.stages import Stage, StageClient
+from assay.stage_client import StageClient
+from assay.stages import Stage
 from functions.orchestrator.case import PROFILE, Case, question, record_of, verdict_of
 from functions.orchestrator.intake import Submission
 

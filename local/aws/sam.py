@@ -28,6 +28,8 @@ class Sam:
     parameters: Mapping[str, str]
     folder: Path
     """For what it builds and logs."""
+    aws_url: str
+    """Moto's address: sam asks AWS whose account it is in, and waits for the answer."""
 
     @property
     def _built(self) -> Path:
@@ -70,7 +72,13 @@ class Sam:
     def environment(self) -> dict[str, str]:
         """For its processes: nobody's AWS account, no telemetry."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return {**own, **CREDENTIALS, "AWS_CONFIG_FILE": os.devnull, "SAM_CLI_TELEMETRY": "0"}
+        return {
+            **own,
+            **CREDENTIALS,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_ENDPOINT_URL_STS": self.aws_url,
+            "SAM_CLI_TELEMETRY": "0",
+        }
 
     def _serving(self, host: str, port: int, warm: str) -> list[str]:
         address = ["--host", host, "--port", str(port)]

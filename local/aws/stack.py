@@ -102,16 +102,16 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
     with ExitStack() as undo:
         moto_port = free_port(host)
         moto = undo.enter_context(_moto(host, moto_port, choices.folder))
+        wait_until_open(moto, (host, moto_port), START_S)
+        aws_url = f"http://{host}:{moto_port}"
         lambda_port = free_port(host)
         parameters = _parameters(choices, moto_port, lambda_port)
         template = Template.load(choices.template, parameters)
-        sam = Sam(choices.sam_python, choices.template, parameters, choices.folder)
+        sam = Sam(choices.sam_python, choices.template, parameters, choices.folder, aws_url)
         say("building the images; the first time takes minutes")
         sam.build()
 
         say("creating the template's resources and publishing the release")
-        wait_until_open(moto, (host, moto_port), START_S)
-        aws_url = f"http://{host}:{moto_port}"
         resources = Resources(template, aws_url)
         physical = resources.create()
         variables = _variables(template, resources)

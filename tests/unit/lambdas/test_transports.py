@@ -22,7 +22,7 @@ from assay import stages
 from assay.adapters.aws.transports import MAX_ANSWER, LambdaTransport, Signer, UrlTransport, http_session, once
 from assay.errors import StageError, StageFailed, StageUnavailable
 from assay.schemas.stages import FraudScore, ScoringInput
-from assay.stages import StageClient, Transport
+from assay.stage_client import StageClient, Transport
 from tests.harness import stage_host
 from tests.harness.stage_host import Fault, StageHost, cut, hanging_up, raising, refusing, saying, silent
 

@@ -24,7 +24,8 @@ from assay.schemas.stages import (
     ScoringInput,
 )
 from assay.schemas.verdict import FraudVerdict, ReleaseRef, TransactionScored
-from assay.stages import Stage, StageClient
+from assay.stage_client import StageClient
+from assay.stages import Stage
 from functions.decision_engine.engine import DecisionEngine
 from functions.orchestrator.intake import Submission, read_transaction
 from functions.orchestrator.pipeline import Pipeline, Settings
