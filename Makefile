@@ -62,7 +62,7 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
 	@touch $@
 
 # A tool beside the project: it pins a boto3 that the project's own libraries cannot take.
-$(SAM_READY): $(READY) requirements/sam.txt
+$(SAM_READY): requirements/sam.txt | $(READY)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SAM)
 	$(BIN)/uv pip install --quiet --python $(SAM)/bin/python --compile-bytecode --require-hashes -r requirements/sam.txt
 	@touch $@

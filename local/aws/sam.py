@@ -52,12 +52,12 @@ class Sam:
         write_template(self._built / "template.yaml", self._runnable)
 
     def start_lambda(self, host: str, port: int, functions: Sequence[str]) -> Child:
-        """Starts Lambda's Invoke for the functions, each in a warm container."""
-        return self._start("sam-lambda", ["local", "start-lambda", *functions, *self._serving(host, port, "EAGER")])
+        """Starts Lambda's Invoke for the functions."""
+        return self._start("sam-lambda", ["local", "start-lambda", *functions, *self._serving(host, port)])
 
     def start_api(self, host: str, port: int) -> Child:
-        """Starts the HTTP API. Its one function gets its container with the first request; EAGER would start all."""
-        return self._start("sam-api", ["local", "start-api", *self._serving(host, port, "LAZY")])
+        """Starts the HTTP API."""
+        return self._start("sam-api", ["local", "start-api", *self._serving(host, port)])
 
     def invoke(self, function: str, event: Path) -> list[str]:
         """The command that invokes a function once, in a container of its own, with the event in the file."""
@@ -80,9 +80,10 @@ class Sam:
             "SAM_CLI_TELEMETRY": "0",
         }
 
-    def _serving(self, host: str, port: int, warm: str) -> list[str]:
-        address = ["--host", host, "--port", str(port)]
-        return [*address, "--warm-containers", warm, "--no-watch", *self._running()]
+    def _serving(self, host: str, port: int) -> list[str]:
+        # Each function gets its container with its first call and keeps it. EAGER starts them all at once, in threads
+        # that race: some containers are then started twice and forgotten.
+        return ["--host", host, "--port", str(port), "--warm-containers", "LAZY", "--no-watch", *self._running()]
 
     def _running(self) -> list[str]:
         return [

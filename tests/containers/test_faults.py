@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from assay.adapters.aws.profile_items import stamp
 from local.aws.stack import LocalAws
 from tests.containers.installation import recorded, score, stopped, transaction
 from tests.harness.waiting import eventually
@@ -47,9 +49,29 @@ def test_a_poison_message_ends_in_the_dead_letters_and_its_neighbours_are_record
         score(client, body)
 
     wanted = {body["transaction_id"] for body in neighbours}
-    eventually(lambda: wanted <= {event["verdict"]["transaction_id"] for event in recorded(aws)})
+    eventually(lambda: wanted <= transactions(aws))
     eventually(lambda: poison in bodies(sqs, aws.resources["PostAuthIntelligenceDeadLetters"].ref))
     eventually(lambda: waiting(sqs, queue) == 0)
+
+
+def test_an_event_that_a_crash_left_unsent_is_sent(aws: LocalAws, client: httpx.Client) -> None:
+    body = transaction()
+    score(client, body)
+    eventually(lambda: body["transaction_id"] in transactions(aws))
+    (event,) = [event for event in recorded(aws) if event["transaction"] == body]
+    event["verdict"]["transaction_id"] = unsent = f"{body['transaction_id']}-unsent"
+    item = {"pk": {"S": "O#0"}, "sk": {"S": f"{stamp(1)}#shop#{unsent}"}, "body": {"B": json.dumps(event).encode()}}
+    dynamodb, table = aws.client("dynamodb"), aws.resources["OutboxTable"].ref
+    dynamodb.put_item(TableName=table, Item=item)
+
+    aws.functions.invoke("OutboxSweeperFunction", b"{}", 50)
+    eventually(lambda: unsent in transactions(aws))
+    assert dynamodb.scan(TableName=table)["Count"] == 0
+
+
+def transactions(aws: LocalAws) -> set[str]:
+    """What has been recorded."""
+    return {event["verdict"]["transaction_id"] for event in recorded(aws)}
 
 
 def bodies(sqs: Any, url: str) -> list[str]:
