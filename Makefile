@@ -29,11 +29,12 @@ test: $(READY) $(SAM_READY) ## every test that needs no container
 test-containers: $(READY) $(SAM_READY) ## the tests of the containers; needs Docker
 	$(BIN)/pytest -o addopts='' -q --strict-markers --import-mode=importlib tests/containers
 
-check: $(READY) ## lint, format, types, import arrows
+check: $(READY) $(SAM_READY) ## lint, format, types, import arrows, the template
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint
 
 bench: $(READY) ## measure the figures, print the table, write benchmarks/results/
 	$(BIN)/python -m benchmarks

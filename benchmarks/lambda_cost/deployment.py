@@ -45,10 +45,10 @@ class Usage:
     verdicts: int
     billed_ms: Mapping[str, list[int]]
     """By function's folder; of the consumer, per batch of `SQS_BATCH` events."""
+    moto_ms: float
+    """Of the orchestrator's time for a verdict, what moto took: it answers one call at a time."""
     first_s: Mapping[str, float]
     """The first invocation from outside: start of the process, import, release, and the call itself."""
-    score_ms: list[float]
-    """`POST /score` from outside the orchestrator's container."""
     calls: Mapping[str, float]
     """Units and calls of the meter, while the verdicts were made."""
     log_bytes: int
@@ -89,16 +89,15 @@ class Deployment:
         self._token = tokens.mint(places.keys, "bench", tokens.SCOPES, 3600)
         self._event = json.loads((ROOT / "events" / "orchestrator" / "score_genuine.json").read_text())
 
-    def score(self, body: bytes) -> float:
-        """Milliseconds. Raises RuntimeError for anything but a full verdict."""
+    def score(self, body: bytes) -> None:
+        """Raises RuntimeError for anything but a full verdict."""
         headers = {**self._event["headers"], "authorization": f"Bearer {self._token}", "content-length": str(len(body))}
         event = {**self._event, "headers": headers, "body": body.decode()}
-        answer, seconds = self._containers[ORCHESTRATOR].invoke(json.dumps(event).encode())
+        answer, _ = self._containers[ORCHESTRATOR].invoke(json.dumps(event).encode())
         document = json.loads(answer)
         verdict = json.loads(document["body"]) if document.get("statusCode") == 200 else None
         if verdict is None or verdict["degraded"]:
             raise RuntimeError(f"not a full verdict: {answer[:600]!r}")
-        return 1000 * seconds
 
     def consume(self, queue_url: str, queue_arn: str) -> None:
         """Gives the consumer all that waits, in batches of `SQS_BATCH`."""
@@ -154,10 +153,13 @@ def measure(topology: Topology, memory_mb: int, verdicts: int, base_image: str, 
         deployment.consume(queue.ref, queue.attributes["Arn"])
         before, counted = {name: len(found) for name, found in deployment.billed().items()}, Counter(meter.counts)
         logged = deployment.log_bytes()
-        score_ms = [deployment.score(body) for body in bodies[verdicts:]]
+        for body in bodies[verdicts:]:
+            deployment.score(body)
+        moto_ms = (meter.counts["moto_us"] - counted["moto_us"]) / 1000 / verdicts
         deployment.consume(queue.ref, queue.attributes["Arn"])
         billed = {name: found[before[name] :] for name, found in deployment.billed().items()}
-        return Usage(verdicts, billed, first_s, score_ms, meter.counts - counted, deployment.log_bytes() - logged)
+        logged = deployment.log_bytes() - logged
+        return Usage(verdicts, billed, moto_ms, first_s, meter.counts - counted, logged)
 
 
 def _template(topology: Topology, aws: str, invoke: str) -> Template:

@@ -6,6 +6,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from time import perf_counter
 from typing import Any
 
 from benchmarks.lambda_cost.capacity import item_bytes, read_units, write_units
@@ -17,7 +18,7 @@ KEYS = 200
 
 
 class Meter:
-    """A WSGI application around moto's: `counts` has DynamoDB units and calls by service."""
+    """A WSGI application around moto's: `counts` has DynamoDB units and calls by service, and moto's own time."""
 
     def __init__(self, app: Wsgi) -> None:
         self._app = app
@@ -27,7 +28,9 @@ class Meter:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
+        start = perf_counter()
         answer = b"".join(self._app(environ, start_response))
+        self.counts["moto_us"] += round(1e6 * (perf_counter() - start))
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target.startswith("DynamoDB"):
             self._dynamodb(target.partition(".")[2], json.loads(body), json.loads(answer))
