@@ -9,7 +9,7 @@ GROUPS := orchestrator rules_engine isolation_forest autoencoder xgboost_classif
           post_auth_intelligence outbox_sweeper local training dev uv sam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve sam-local test test-containers check bench bench-lambda lock clean
+.PHONY: help demo serve sam-local test test-containers check bench bench-lambda bench-sam-local lock clean
 
 help: ## what each command does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -41,6 +41,9 @@ bench: $(READY) ## measure the figures, print the table, write benchmarks/result
 
 bench-lambda: $(READY) $(SAM_READY) ## cost and cold start of the containers; needs Docker
 	$(BIN)/python -m benchmarks.lambda_cost
+
+bench-sam-local: $(READY) $(SAM_READY) ## latency of POST /score through make sam-local; needs Docker
+	$(BIN)/python -m benchmarks.sam_local
 
 lock: $(READY) ## pin every dependency group, with hashes, into requirements/
 	@for group in $(GROUPS); do \
