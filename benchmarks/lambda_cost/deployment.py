@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from benchmarks.bodies import transaction_bodies
 from benchmarks.lambda_cost.containers import Container, running
@@ -27,7 +22,7 @@ from benchmarks.processes import free_port
 from local import tokens
 from local.aws import sqs_batch
 from local.aws.docker import HOST, host_address
-from local.aws.moto_server import one_at_a_time
+from local.aws.moto_server import moto, one_at_a_time, serving
 from local.aws.publish import publish
 from local.aws.resources import CREDENTIALS, Resources, client
 from local.aws.template import Template
@@ -55,26 +50,13 @@ class Usage:
     """Of all functions."""
 
 
-class _Quiet(WSGIRequestHandler):
-    def log(self, *_: object) -> None:
-        return
-
-
 @contextmanager
 def _metered_moto(host: str) -> Iterator[tuple[str, Meter]]:
-    meter = Meter(DomainDispatcherApplication(create_backend_app))
-    server = make_server(host, 0, one_at_a_time(meter), threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    address = f"http://{host}:{server.server_port}"
-    try:
+    meter = Meter(moto())
+    with serving(one_at_a_time(meter), host) as address:
         # Its state is the process's: what an earlier run made is there still.
         urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")).close()
         yield address, meter
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class Deployment:
@@ -133,7 +115,7 @@ def measure(topology: Topology, memory_mb: int, verdicts: int, base_image: str, 
         template = _template(topology, aws, f"http://{HOST}:{router_port}")
         resources = Resources(template, aws)
         physical = resources.create()
-        variables = _variables(template, resources)
+        variables = resources.variables()
         publish(variables, places, client("s3", aws))
 
         folders = {name: template.resources[name]["Metadata"]["DockerBuildArgs"]["FUNCTION"] for name in variables}
@@ -175,17 +157,6 @@ def _template(topology: Topology, aws: str, invoke: str) -> Template:
             "DeadlineMs": DEADLINE_MS,
         },
     )
-
-
-def _variables(template: Template, resources: Resources) -> dict[str, dict[str, str]]:
-    declared = {
-        name: properties.get("Environment", {}).get("Variables", {})
-        for name, properties in template.functions().items()
-    }
-    resolved: dict[str, dict[str, Any]] = {
-        name: template.resolve(given, resources.lookup) for name, given in declared.items()
-    }
-    return {name: {variable: str(value) for variable, value in given.items()} for name, given in resolved.items()}
 
 
 def _first(containers: Mapping[str, Container], folders: Mapping[str, str]) -> dict[str, float]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
-from threading import Lock
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock, Thread
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+def moto() -> Wsgi:
+    """Every service, one call at a time. What it holds is the process's: each sees what others have made."""
+    return one_at_a_time(DomainDispatcherApplication(create_backend_app))
 
 
 def one_at_a_time(app: Wsgi) -> Wsgi:
@@ -25,14 +31,32 @@ def one_at_a_time(app: Wsgi) -> Wsgi:
     return serialised
 
 
+@contextmanager
+def serving(app: Wsgi, host: str = "127.0.0.1") -> Iterator[str]:
+    """Serves the application in this process, a thread per call; its address."""
+    server = make_server(host, 0, app, threaded=True, request_handler=_Quiet)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        return
+
+
 def main() -> None:
     """Serves until it is stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
-    app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
-    make_server(arguments.host, arguments.port, app, threaded=True).serve_forever()
+    make_server(arguments.host, arguments.port, moto(), threaded=True).serve_forever()
 
 
 if __name__ == "__main__":

@@ -96,6 +96,15 @@ class Resources:
         except KeyError:
             raise TemplateError(f"{name} has no attribute {attribute} on this machine") from None
 
+    def variables(self) -> dict[str, dict[str, str]]:
+        """Function -> environment variable -> value, as the template has it."""
+        variables = {}
+        for name, properties in self._template.functions().items():
+            declared = properties.get("Environment", {}).get("Variables", {})
+            resolved = self._template.resolve(declared, self.lookup)
+            variables[name] = {variable: str(value) for variable, value in resolved.items()}
+        return variables
+
     def _make(self, name: str) -> Physical:
         if name in self._made:
             return self._made[name]

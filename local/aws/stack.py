@@ -114,7 +114,7 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
         say("creating the template's resources and publishing the release")
         resources = Resources(template, aws_url)
         physical = resources.create()
-        variables = _variables(template, resources)
+        variables = resources.variables()
         sam.variables.write_text(json.dumps(variables, indent=1))
         publish(variables, choices.places, client("s3", aws_url))
 
@@ -161,16 +161,6 @@ def _parameters(choices: Choices, moto_port: int, lambda_port: int) -> dict[str,
         "DeadlineMs": DEADLINE_MS,
     }
     return {**parameters, "BaseImage": choices.base_image} if choices.base_image else parameters
-
-
-def _variables(template: Template, resources: Resources) -> Variables:
-    """Every function's environment, as the template has it."""
-    variables = {}
-    for name, properties in template.functions().items():
-        declared = properties.get("Environment", {}).get("Variables", {})
-        resolved = template.resolve(declared, resources.lookup)
-        variables[name] = {variable: str(value) for variable, value in resolved.items()}
-    return variables
 
 
 def _public(template: Template) -> set[str]:

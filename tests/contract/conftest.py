@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from assay.adapters.aws import decisions
-from local.aws.moto_server import one_at_a_time
+from local.aws.moto_server import moto, serving
 from tests.contract.faults import Faults
 from tests.contract.installations import PATIENT_S, AwsInstallation, SqliteInstallation
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, *_: object) -> None:
-        return
 
 
 @pytest.fixture(scope="session")
 def faulty_moto() -> Iterator[tuple[str, Faults]]:
     """The server's address, and what makes it fail."""
-    faults = Faults(one_at_a_time(DomainDispatcherApplication(create_backend_app)))
-    server = make_server("127.0.0.1", 0, faults, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", faults
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    faults = Faults(moto())
+    with serving(faults) as address:
+        yield address, faults
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,12 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 from assay.adapters.aws.archive import S3Archive
 from assay.adapters.aws.objects import open_store
@@ -21,6 +18,7 @@ from assay.adapters.local.archive import FolderArchive
 from assay.archive_keys import MAX_KEY
 from assay.errors import StorageError
 from assay.ports import Archive
+from local.aws.moto_server import moto, serving
 
 SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"}
 NOT_KEYS = [
@@ -49,7 +47,7 @@ class LosesAnswers:
     """S3 behind a network that loses the answer to a put, once it has been asked to."""
 
     def __init__(self) -> None:
-        self._s3 = DomainDispatcherApplication(create_backend_app)
+        self._s3 = moto()
         self.lose_next = False
 
     def __call__(self, environ, start_response):
@@ -64,12 +62,8 @@ class LosesAnswers:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[tuple[str, LosesAnswers]]:
     app = LosesAnswers()
-    server = make_server("127.0.0.1", 0, app, threaded=False)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", app
-    server.shutdown()
-    thread.join()
+    with serving(app) as address:
+        yield address, app
 
 
 @pytest.fixture

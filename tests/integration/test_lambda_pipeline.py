@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from assay.adapters.aws import clients, decisions
 from assay.errors import AssayError, SettingsError
 from assay.schemas.verdict import FraudVerdict, TransactionScored
 from functions.orchestrator.pipeline import STAGES
 from local import tokens
-from local.aws.moto_server import one_at_a_time
+from local.aws.moto_server import moto, serving
 from local.aws.publish import publish
 from local.aws.resources import CREDENTIALS, client
 from local.embedded import MODELS, Places
@@ -46,26 +44,6 @@ SAMPLES = {
     "score_flat_blocked.json": {"DECLINE"},
 }
 OF_ONE_RUN = ("transaction_id", "decided_at", "timings_us")
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, *_: object) -> None:
-        return
-
-
-@contextmanager
-def moto() -> Iterator[str]:
-    """A moto server's address."""
-    app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager
@@ -168,7 +146,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
         patch.delenv("AWS_PROFILE", raising=False)
-        endpoint = undo.enter_context(moto())
+        endpoint = undo.enter_context(serving(moto()))
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
         # a test does not fail because the machine is slow
         patient = clients.patient

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from socket import create_server
@@ -14,8 +13,6 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 from assay.adapters.aws.objects import Store, open_store
 from assay.errors import ReleaseError, SettingsError
@@ -23,6 +20,7 @@ from assay.release import load_trusted_keys, open_release, registry, write_relea
 from assay.release.manifest import FILES, MANIFEST, SIGNATURE, ManifestBody
 from assay.release.registry import MODELS, open_champion
 from assay.release.store import CHAMPION, champion, set_champion
+from local.aws.moto_server import moto, serving
 
 KEY = Ed25519PrivateKey.generate()
 TRUSTED = [KEY.public_key()]
@@ -32,12 +30,8 @@ SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
+    with serving(moto()) as address:
+        yield address
 
 
 @pytest.fixture
