@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 MODELS: tuple[Stage[ScoringInput, Any], ...] = (stages.ISOLATION_FOREST, stages.AUTOENCODER, stages.XGBOOST_CLASSIFIER)
 STAGES: tuple[Stage[Any, Any], ...] = (stages.RULES_ENGINE, *MODELS, stages.DECISION_ENGINE)
 NOTHING_USED = StandInUsage()
-RULES_SHARE, MODELS_SHARE = 0.4, 0.8
+PROFILE_SHARE, RULES_SHARE, MODELS_SHARE = 0.3, 0.4, 0.8
 """Of the deadline: a slow stage must leave time for those after it, so that there is a verdict at all."""
 
 
@@ -144,11 +144,12 @@ class Pipeline:
     async def _read_profile(self, case: Case) -> None:
         transaction, start = case.submission.transaction, perf_counter_ns()
         try:
-            case.features = await self._profile.observe(case.submission.client_id, transaction)
-        except StorageError as error:
+            async with asyncio.timeout(case.until(PROFILE_SHARE) - self._client.clock()):
+                case.features = await self._profile.observe(case.submission.client_id, transaction)
+        except (StorageError, TimeoutError) as error:
             if self._settings.strict:
                 raise _storage_down(error) from error
-            log.warning("decided without the profile: %s", error)
+            log.warning("decided without the profile: %s", str(error) or "no time")
             case.features = unknown_features(transaction)
             case.degraded.append(PROFILE)
         case.features.update(case.submission.given)
@@ -221,6 +222,6 @@ def _no_verdict(error: StageError) -> Problem:
     return Problem(status, "stage", f"No verdict without {error.stage}", headers={"Retry-After": "1"})
 
 
-def _storage_down(error: StorageError) -> Problem:
-    log.error("storage: %s", error)
+def _storage_down(error: StorageError | TimeoutError) -> Problem:
+    log.error("storage: %s", str(error) or "no time")
     return unavailable("storage", "The decision could not be made durable; send it again")

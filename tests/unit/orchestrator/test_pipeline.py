@@ -189,11 +189,19 @@ def test_no_decision_engine_no_verdict_and_nothing_counted(tmp_path: Path) -> No
     run(tmp_path, scenario, remote={"decision_engine": Elsewhere(error=gone)})
 
 
-def test_an_unreadable_profile_challenges_above_the_floor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unreadable(*_: object) -> Any:
-        raise StorageError("disk")
+async def unreadable(*_: object) -> Any:
+    raise StorageError("disk")
 
-    monkeypatch.setattr(SqliteProfileStore, "observe", unreadable)
+
+async def silent(*_: object) -> Any:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("profile", [unreadable, silent])
+def test_an_unreadable_profile_challenges_above_the_floor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(SqliteProfileStore, "observe", profile)
     assert score_one(tmp_path / "a", amount=200.0).decision == "CHALLENGE"
     verdict = score_one(tmp_path / "b", amount=20.0)
     assert (verdict.decision, verdict.degraded) == ("APPROVE", ["profile"])
