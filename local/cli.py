@@ -23,6 +23,12 @@ DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the databas
 ModelsDir = Annotated[
     Path, typer.Option("--models", envvar="ASSAY_MODELS", help="Folder of the release registry and its trusted keys.")
 ]
+GeoIp = Annotated[
+    Path | None,
+    typer.Option(
+        "--geoip", envvar="ASSAY_GEOIP_DATABASE", help="Country database in MaxMind's format, instead of the packaged."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
@@ -47,12 +53,13 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
     data_dir: DataDir = Path("var"),
     models: ModelsDir = MODELS,
+    geoip: GeoIp = None,
 ) -> None:
     """Serve the API from one process. Example: assay serve --port 8080 --data-dir var"""
     from local.server import serve as run
 
     with _clear_errors():
-        run(Places(data_dir, models), host, port, typer.echo)
+        run(Places(data_dir, models, geoip), host, port, typer.echo)
 
 
 @app.command()
@@ -131,11 +138,11 @@ def train(
 
 
 @app.command()
-def doctor(data_dir: DataDir = Path("var"), models: ModelsDir = MODELS) -> None:
+def doctor(data_dir: DataDir = Path("var"), models: ModelsDir = MODELS, geoip: GeoIp = None) -> None:
     """Say what is missing or wrong on this machine, and the mend. Example: assay doctor"""
     from local.doctor import examine
 
-    findings = examine(Places(data_dir, models))
+    findings = examine(Places(data_dir, models, geoip))
     for finding in findings:
         typer.echo(finding.line())
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)

@@ -7,9 +7,11 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from assay.adapters.sqlite.schema import open_database
+from assay.adapters.sqlite import schema
 from assay.errors import AssayError
+from functions.geoip.bootstrap import open_database
 from local.embedded import Places, open_champion
 
 SMALLEST_SQLITE = (3, 35, 0)  # RETURNING, upserts and partial indexes as the store uses them
@@ -30,7 +32,13 @@ class Finding:
 
 def examine(places: Places) -> list[Finding]:
     """Looks at everything `assay serve` needs."""
-    return [_python(), _sqlite(), _try("release", lambda: _release(places)), _try("data folder", lambda: _data(places))]
+    return [
+        _python(),
+        _sqlite(),
+        _try("release", lambda: _release(places)),
+        _try("data folder", lambda: _data(places)),
+        _try("geoip", lambda: _geoip(places)),
+    ]
 
 
 def _python() -> Finding:
@@ -56,8 +64,14 @@ def _data(places: Places) -> str:
     database = places.data / "assay.db"
     if not database.exists():
         return f"{places.data} has no database yet"
-    open_database(database).close()
+    schema.open_database(database).close()
     return f"{database} opens"
+
+
+def _geoip(places: Places) -> str:
+    facts = open_database(places.geoip).metadata()
+    built = datetime.fromtimestamp(facts.build_epoch, UTC).date()
+    return f"{facts.database_type} of {built}, {places.geoip or 'the packaged one'}"
 
 
 def _try(name: str, look: Callable[[], str]) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from assay.adapters.sqlite.outbox import SqliteOutbox
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.features.rates import Rates
+from assay.geoip import GEOIP
 from assay.release import Release, champion, load_trusted_keys, open_release
 from assay.stage_client import StageClient, Transport
 from assay.stages import Handler
 from functions.autoencoder import bootstrap as autoencoder
 from functions.decision_engine import bootstrap as decision_engine
+from functions.geoip import bootstrap as geoip
 from functions.isolation_forest import bootstrap as isolation_forest
 from functions.orchestrator.app import Api, create_app
 from functions.orchestrator.pipeline import Pipeline, Settings
@@ -30,6 +33,7 @@ from functions.xgboost_classifier import bootstrap as xgboost_classifier
 from local import tokens
 from local.relay import Relay
 
+log = logging.getLogger(__name__)
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
@@ -39,6 +43,8 @@ class Places:
 
     data: Path
     models: Path = MODELS
+    geoip: Path | None = None
+    """A database in MaxMind's format; the packaged one, when none is named."""
 
     @property
     def keys(self) -> Path:
@@ -78,7 +84,8 @@ class Embedded:
             self._lock = _lock(places.data / "assay.lock")
             undo.callback(os.close, self._lock)
             release = open_champion(places)
-            client = StageClient(_without(inline_stages(release), remote or {}), remote)
+            enrichment, notes = _geoip(places.geoip)
+            client = StageClient(_without(inline_stages(release) | enrichment, remote or {}), remote)
             settings, rates = Settings.of(release), Rates.load(release.read("rates.yaml"))
             verifier = tokens.verifier(places.keys)
             self.ledger = SqliteLedger(places.data / "assay.db")
@@ -89,7 +96,7 @@ class Embedded:
         self.relay = Relay(self.outbox, consumers)
         profile = SqliteProfileStore(self.ledger)
         self.pipeline = Pipeline(client, profile, SqliteDecisionStore(self.ledger), settings)
-        self.app: Starlette = create_app(Api(self.pipeline, profile, verifier, rates, self._readiness))
+        self.app: Starlette = create_app(Api(self.pipeline, profile, verifier, rates, self._readiness, notes))
 
     async def start(self) -> None:
         """Begins delivering events."""
@@ -108,6 +115,15 @@ class Embedded:
         except StorageError as error:
             return {"storage": str(error)}
         return {}
+
+
+def _geoip(database: Path | None) -> tuple[dict[str, Handler], dict[str, str]]:
+    """The stage, or nothing and a note why: without a database the country is what the caller sends."""
+    try:
+        return {GEOIP.name: geoip.build(database).locate}, {}
+    except geoip.GeoIpError as error:
+        log.warning("geoip: %s", error)
+        return {}, {GEOIP.name: str(error)}
 
 
 def _without(handlers: dict[str, Handler], remote: dict[str, Transport]) -> dict[str, Handler]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from math import inf
@@ -22,7 +22,7 @@ from assay.problems import MEDIA_TYPE, Problem, unavailable
 from assay.schemas.strict_json import MAX_BODY
 from assay.security import TokenVerifier
 from functions.orchestrator import openapi
-from functions.orchestrator.intake import read_login, read_transaction
+from functions.orchestrator.intake import read_address, read_login, read_transaction
 from functions.orchestrator.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ class Api:
     verifier: TokenVerifier
     rates: Rates
     readiness: Readiness
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What verdicts do without from the start, part by part; `/ready` says it, and that it is ready."""
     under_way: int = 0
     """Requests being scored; more than `MAX_UNDER_WAY` are refused at once rather than served late."""
 
@@ -70,6 +72,12 @@ class Api:
             raise Problem(404, "unknown_transaction", "No decision of yours has this transaction_id")
         return Response(verdict, media_type=JSON)
 
+    async def geoip(self, request: Request) -> Response:
+        """`GET /geoip/{ip}`: what the pipeline would take the address for."""
+        self.verifier.authenticate(request.headers.get("authorization"), "decisions:read")
+        found = await self.pipeline.locate(read_address(request.path_params["ip"]))
+        return Response(found.model_dump_json(), media_type=JSON)
+
     async def login(self, request: Request) -> Response:
         """`POST /events/logins`."""
         principal = self.verifier.authenticate(request.headers.get("authorization"), "events:write")
@@ -86,7 +94,7 @@ class Api:
         if faults:
             detail = "; ".join(f"{part}: {fault}" for part, fault in faults.items())
             raise unavailable("not_ready", detail)
-        return Response(b'{"status":"ready"}', media_type=JSON)
+        return JSONResponse({"status": "ready", "notes": self.notes} if self.notes else {"status": "ready"})
 
 
 async def health(_: Request) -> Response:
@@ -119,6 +127,7 @@ def create_app(api: Api) -> Starlette:
         routes=[
             Route("/score", api.score, methods=["POST"]),
             Route("/decisions/{transaction_id}", api.decision, methods=["GET"]),
+            Route("/geoip/{ip}", api.geoip, methods=["GET"]),
             Route("/events/logins", api.login, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
             Route("/ready", api.ready, methods=["GET"]),

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from assay.features.transaction import MONEY_SCALE
 from assay.ports import DecisionRecord
 from assay.schemas.base import Contract, FeatureValue
+from assay.schemas.geoip import GeoIpResult
 from assay.schemas.stages import DecisionRequest, DecisionResult, RulesResult, StandInUsage
 from assay.schemas.verdict import FraudVerdict, ReleaseRef
 from functions.orchestrator.intake import Submission
@@ -31,6 +32,7 @@ class Case:
     features: dict[str, FeatureValue] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     timings_us: dict[str, int] = field(default_factory=dict)
+    geoip: GeoIpResult | None = None
     rules: RulesResult | None = None
     scores: dict[str, Any] = field(default_factory=dict)
 
@@ -122,6 +124,8 @@ def _event(case: Case, verdict: bytes) -> bytes:
         "features": case.features,
         "amount_base": case.amount,
     }
+    if case.geoip is not None:
+        head["geoip"] = case.geoip
     parts = (
         to_json(head)[:-1],
         b',"transaction":',

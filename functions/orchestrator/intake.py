@@ -16,6 +16,7 @@ from assay.features.transaction import MONEY_SCALE, Login, Transaction
 from assay.moments import microseconds
 from assay.problems import FieldError, Problem, from_validation
 from assay.schemas.base import FeatureValue
+from assay.schemas.geoip import GeoIpRequest
 from assay.schemas.login import LoginEvent
 from assay.schemas.strict_json import parse_object
 from assay.schemas.transaction import FlatTransaction, TransactionRequest
@@ -67,6 +68,14 @@ def read_login(body: bytes, now: datetime) -> Login:
         raise from_validation(error) from None
     occurred_at = _not_ahead(event.occurred_at, now)
     return Login(event.event_id, microseconds(occurred_at), event.account_id, event.outcome == "success")
+
+
+def read_address(text: str) -> GeoIpRequest:
+    """The address in a path. Raises `Problem`."""
+    try:
+        return GeoIpRequest(ip_address=text)
+    except ValidationError as error:
+        raise from_validation(error) from None
 
 
 def _not_ahead(moment: datetime | None, now: datetime) -> datetime:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from assay.problems import MEDIA_TYPE
+from assay.schemas.geoip import GeoIpResult
 from assay.schemas.login import LoginEvent
 from assay.schemas.transaction import FlatTransaction, TransactionRequest
 from assay.schemas.verdict import FraudVerdict
@@ -92,7 +93,18 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-_STATUS = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
+_STATUS: dict[str, Any] = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
+_READY = {
+    **_STATUS,
+    "properties": {
+        **_STATUS["properties"],
+        "notes": {
+            "type": "object",
+            "description": "What verdicts do without, part by part; absent when they have everything.",
+            "additionalProperties": {"type": "string"},
+        },
+    },
+}
 _RECORDED = {"type": "object", "required": ["recorded"], "properties": {"recorded": {"type": "boolean"}}}
 _SECURED: list[dict[str, list[str]]] = [{"bearer": []}]
 _EXPLAIN = {
@@ -107,6 +119,14 @@ _TRANSACTION_ID = {
     "in": "path",
     "required": True,
     "schema": {"type": "string"},
+}
+
+_IP = {
+    "name": "ip",
+    "in": "path",
+    "required": True,
+    "description": "IPv4 or IPv6. `::ffff:8.8.8.8` is 8.8.8.8; a zone (`%eth0`) is ignored.",
+    "schema": {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
 }
 
 PATHS: dict[str, Any] = {
@@ -132,6 +152,18 @@ PATHS: dict[str, Any] = {
             "responses": {"200": _json("The verdict", _ref("FraudVerdict")), **_problems(401, 403, 404, 503)},
         }
     },
+    "/geoip/{ip}": {
+        "get": {
+            "summary": "Country and network of an address, as verdicts use them",
+            "operationId": "geoip",
+            "security": _SECURED,
+            "parameters": [_IP],
+            "responses": {
+                "200": _json("What is known; a private or unlisted address is unknown", _ref("GeoIpResult")),
+                **_problems(401, 403, 422, 502, 503),
+            },
+        }
+    },
     "/events/logins": {
         "post": {
             "summary": "Tell of one login attempt",
@@ -155,7 +187,7 @@ PATHS: dict[str, Any] = {
         "get": {
             "summary": "Everything a verdict needs is in order",
             "operationId": "ready",
-            "responses": {"200": _json("It is", _STATUS), **_problems(503)},
+            "responses": {"200": _json("It is", _READY), **_problems(503)},
         }
     },
 }
@@ -165,7 +197,9 @@ def document() -> dict[str, Any]:
     """The OpenAPI document, with the schemas of the contracts."""
     template = "#/components/schemas/{model}"
     _, inputs = models_json_schema([(model, "validation") for model in MODELS], ref_template=template)
-    _, outputs = models_json_schema([(FraudVerdict, "serialization")], ref_template=template)
+    _, outputs = models_json_schema(
+        [(FraudVerdict, "serialization"), (GeoIpResult, "serialization")], ref_template=template
+    )
     return {
         "openapi": "3.1.0",
         "info": {"title": "Assay", "version": VERSION, "description": DESCRIPTION},

@@ -1,4 +1,4 @@
-"""A request, from door to door: profile, rules, models, decision, one durable commit."""
+"""A request, from door to door: country of the address, profile, rules, models, decision, one durable commit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from typing import Any
 from assay import stages
 from assay.errors import AlreadyDecided, StageError, StageFailed, StorageError
 from assay.features.profile import unknown_features
+from assay.geoip import GEOIP
 from assay.policy import FILE, Policy
 from assay.ports import DecisionStore, ProfileStore
 from assay.problems import Problem, unavailable
 from assay.release.store import Release
+from assay.schemas.geoip import GeoIpRequest, GeoIpResult
 from assay.schemas.stages import Decision, DecisionResult, RulesFlag, ScoringInput, StandInUsage
 from assay.schemas.verdict import FraudVerdict, ReleaseRef
 from assay.stage_client import StageClient
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 MODELS: tuple[Stage[ScoringInput, Any], ...] = (stages.ISOLATION_FOREST, stages.AUTOENCODER, stages.XGBOOST_CLASSIFIER)
 STAGES: tuple[Stage[Any, Any], ...] = (stages.RULES_ENGINE, *MODELS, stages.DECISION_ENGINE)
 NOTHING_USED = StandInUsage()
-PROFILE_SHARE, RULES_SHARE, MODELS_SHARE = 0.3, 0.4, 0.8
+GEOIP_SHARE, PROFILE_SHARE, RULES_SHARE, MODELS_SHARE = 0.15, 0.3, 0.4, 0.8
 """Of the deadline: a slow stage must leave time for those after it, so that there is a verdict at all."""
 
 
@@ -69,6 +71,7 @@ class Pipeline:
     ) -> None:
         """`observer` is told of every verdict once it is durable, and must not raise."""
         self._client = client
+        self._locates = client.has(GEOIP)
         self._profile = profile
         self._decisions = decisions
         self._settings = settings
@@ -107,6 +110,14 @@ class Pipeline:
             raise _storage_down(error) from error
         return None if stored is None else stored.verdict
 
+    async def locate(self, request: GeoIpRequest) -> GeoIpResult:
+        """Where an address is. Raises `Problem` 502 / 503 when the stage has no answer."""
+        try:
+            return await self._client.call(GEOIP, request, self._client.clock() + self._settings.deadline_s)
+        except StageError as error:
+            log.warning("%s", error)
+            raise _no_answer(error, "No GeoIP database answers; /ready says more") from error
+
     async def _find_or_decide(self, submission: Submission, explain: bool, time_left_s: float) -> bytes:
         return await self._stored(submission) or await self._decide(submission, explain, time_left_s)
 
@@ -119,6 +130,7 @@ class Pipeline:
 
     async def _decide(self, submission: Submission, explain: bool, time_left_s: float) -> bytes:
         case = Case(submission, self._client.clock(), min(self._settings.deadline_s, time_left_s))
+        await self._find_country(case)
         await self._read_profile(case)
         try:
             return await self._decide_and_commit(case, explain)
@@ -140,6 +152,23 @@ class Pipeline:
             await self._profile.retract(case.submission.client_id, case.submission.transaction)
         except StorageError as error:
             log.error("an observation could not be taken back: %s", error)  # the store forgets it by itself
+
+    async def _find_country(self, case: Case) -> None:
+        """The country of the address, where the caller sent none.
+
+        Without an answer the country is unknown, as if no address had been sent: no part of a decision is missing.
+        """
+        transaction, start = case.submission.transaction, perf_counter_ns()
+        if transaction.country is not None or transaction.address is None or not self._locates:
+            return
+        try:
+            request = GeoIpRequest(ip_address=transaction.address)
+            case.geoip = await self._client.call(GEOIP, request, case.until(GEOIP_SHARE))
+        except StageError as error:
+            log.warning("decided without the country of the address: %s", error)
+            return
+        transaction.country = case.geoip.country
+        case.lap(GEOIP.name, start)
 
     async def _read_profile(self, case: Case) -> None:
         transaction, start = case.submission.transaction, perf_counter_ns()
@@ -218,8 +247,12 @@ def _same(submission: Submission, fingerprint: bytes, verdict: bytes) -> bytes:
 
 
 def _no_verdict(error: StageError) -> Problem:
+    return _no_answer(error, f"No verdict without {error.stage}")
+
+
+def _no_answer(error: StageError, detail: str) -> Problem:
     status = 502 if isinstance(error, StageFailed) else 503
-    return Problem(status, "stage", f"No verdict without {error.stage}", headers={"Retry-After": "1"})
+    return Problem(status, "stage", detail, headers={"Retry-After": "1"})
 
 
 def _storage_down(error: StorageError | TimeoutError) -> Problem:

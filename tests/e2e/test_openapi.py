@@ -26,6 +26,7 @@ CHECKS = (
 ROUTES = {
     ("POST", "/score"): {200, 400, 401, 403, 409, 413, 415, 422, 502, 503},
     ("GET", "/decisions/{transaction_id}"): {200, 401, 403, 404, 503},
+    ("GET", "/geoip/{ip}"): {200, 401, 403, 422, 502, 503},
     ("POST", "/events/logins"): {202, 400, 401, 403, 413, 415, 422, 503},
     ("GET", "/health"): {200},
     ("GET", "/ready"): {200, 503},
@@ -68,5 +69,5 @@ def test_the_document_is_whole(server: Service) -> None:
             for status, answer in operation["responses"].items():
                 media_types = set(answer["content"])
                 assert media_types == ({"application/json"} if status < "300" else {"application/problem+json"})
-    for path in ("/score", "/decisions/{transaction_id}", "/events/logins"):
+    for path in ("/score", "/decisions/{transaction_id}", "/geoip/{ip}", "/events/logins"):
         assert all(operation["security"] == [{"bearer": []}] for operation in document["paths"][path].values())

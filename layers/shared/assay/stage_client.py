@@ -36,6 +36,10 @@ class StageClient:
         self._transports = dict(remote or {})
         self.clock = clock
 
+    def has(self, stage: Stage[Any, Any]) -> bool:
+        """Whether the stage runs anywhere: an enrichment that nobody configured is not missed."""
+        return stage.name in self._inline_handlers or stage.name in self._transports
+
     async def call(self, stage: Stage[Request, Response], request: Request, deadline: float) -> Response:
         """The stage's answer. `deadline` is on the client's clock, in seconds.
 

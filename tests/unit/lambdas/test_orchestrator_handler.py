@@ -389,8 +389,8 @@ def test_inline_stages_are_those_that_the_settings_name(release: Any) -> None:
 
 
 def test_an_inline_stage_that_the_image_does_not_hold_is_named(release: Any) -> None:
-    with pytest.raises(SettingsError, match=r"ASSAY_STAGE_GEOIP: inline, but .* without functions\.geoip"):
-        inline_stages({"geoip": Placement("inline")}, release)
+    with pytest.raises(SettingsError, match=r"ASSAY_STAGE_NOT_BUILT: inline, but .* without functions\.not_built"):
+        inline_stages({"not_built": Placement("inline")}, release)
 
 
 def test_the_version_is_the_projects() -> None:

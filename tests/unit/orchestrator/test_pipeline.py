@@ -14,6 +14,7 @@ from assay.errors import StageUnavailable, StorageError
 from assay.features.rates import Rates
 from assay.policy import Policy
 from assay.problems import Problem
+from assay.schemas.geoip import GeoIpRequest, GeoIpResult
 from assay.schemas.stages import (
     AutoencoderScore,
     DecisionRequest,
@@ -305,3 +306,96 @@ def test_the_question_reaches_the_decision_engine_whole(tmp_path: Path) -> None:
 
     score_one(tmp_path, decision_engine=decide)
     assert DecisionRequest.model_validate(asked[0].model_dump()) == asked[0]
+
+
+def in_germany(_: GeoIpRequest) -> GeoIpResult:
+    return GeoIpResult(country="DE", network="5.9.0.0/16", known=True)
+
+
+def event_of(tmp_path: Path, options: dict[str, Any] | None = None, **changes: object) -> TransactionScored:
+    async def scenario(pipeline: Pipeline, ledger: SqliteLedger) -> bytes:
+        await pipeline.score(submission(**changes))
+        return ledger.reader.execute("SELECT body FROM outbox").fetchone()[0]
+
+    return TransactionScored.model_validate_json(run(tmp_path, scenario, **(options or {})))
+
+
+def test_the_country_of_the_address_stands_in_for_one_that_was_not_sent(tmp_path: Path) -> None:
+    event = event_of(tmp_path, {"geoip": in_germany}, ip_address="5.9.0.1")
+    assert event.features["geo_country"] == "DE"
+    assert event.geoip == GeoIpResult(country="DE", network="5.9.0.0/16", known=True)
+    assert event.transaction.geo_country is None  # the record keeps what was sent
+    assert "geoip" in event.verdict.timings_us
+    assert event.verdict.degraded == []
+
+
+@pytest.mark.parametrize("sent", [{"ip_address": "5.9.0.1", "geo_country": "RO"}, {"geo_country": "RO"}, {}])
+def test_nobody_is_asked_for_a_country_that_was_sent_or_without_an_address(
+    tmp_path: Path, sent: dict[str, str]
+) -> None:
+    event = event_of(tmp_path, {"geoip": forbidden}, **sent)
+    assert (event.features["geo_country"], event.geoip) == (sent.get("geo_country"), None)
+    assert "geoip" not in event.verdict.timings_us
+
+
+def nowhere(_: GeoIpRequest) -> GeoIpResult:
+    return GeoIpResult(country=None, network=None, known=False)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("stage", [broken, nowhere, lambda _: "DE", None])
+def test_without_an_answer_the_country_is_unknown_and_the_verdict_whole(
+    tmp_path: Path, stage: Callable[[Any], Any] | None, strict: bool
+) -> None:
+    options = {"strict": strict} | ({} if stage is None else {"geoip": stage})
+    event = event_of(tmp_path, options, ip_address="5.9.0.1", amount=200.0)
+    assert event.features["geo_country"] is None
+    assert event.features["country_mismatch_flag"] is None
+    assert (event.verdict.decision, event.verdict.degraded) == ("APPROVE", [])
+
+
+def test_a_look_up_that_is_slow_leaves_time_for_the_verdict(tmp_path: Path) -> None:
+    options = {"remote": {"geoip": Elsewhere(delay_s=30)}, "deadline_s": 1.0}
+    event = event_of(tmp_path, options, ip_address="5.9.0.1")
+    assert (event.features["geo_country"], event.verdict.decision) == (None, "APPROVE")
+
+
+def test_looked_up_countries_count_as_sent_ones_do(tmp_path: Path) -> None:
+    """Mismatch, distinct countries and travel speed: an account that pays from one place, then from another."""
+    where = {"5.9.0.1": "DE", "41.75.80.1": "NG"}
+
+    def look_up(request: GeoIpRequest) -> GeoIpResult:
+        return GeoIpResult(country=where[request.ip_address], network=None, known=True)
+
+    async def features(pipeline: Pipeline, ledger: SqliteLedger, send: Callable[[str], dict[str, str]]) -> Any:
+        for n, address in enumerate(["5.9.0.1"] * 3 + ["41.75.80.1"]):
+            moment = f"2026-03-01T10:{n:02}:00Z"
+            await pipeline.score(submission(n, occurred_at=moment, **send(address)))
+        (body,) = ledger.reader.execute("SELECT body FROM outbox ORDER BY sequence DESC").fetchone()
+        return json.loads(body)["features"]
+
+    looked_up = run(tmp_path / "a", lambda *it: features(*it, lambda ip: {"ip_address": ip}), geoip=look_up)
+    sent = run(tmp_path / "b", lambda *it: features(*it, lambda ip: {"ip_address": ip, "geo_country": where[ip]}))
+    assert looked_up == sent
+    assert looked_up["country_mismatch_flag"] == 1.0
+    assert looked_up["geo_country"] == "NG"
+
+
+def test_a_retry_is_the_same_transaction_wherever_its_address_is_by_then(tmp_path: Path) -> None:
+    answers = iter([in_germany(GeoIpRequest(ip_address="5.9.0.1"))])
+
+    async def scenario(pipeline: Pipeline, _: SqliteLedger) -> None:
+        first = await pipeline.score(submission(ip_address="5.9.0.1"))
+        assert await pipeline.score(submission(ip_address="5.9.0.1")) == first
+
+    run(tmp_path, scenario, geoip=lambda _: next(answers))
+
+
+def test_a_verdict_that_fails_takes_back_what_was_counted_with_a_looked_up_country(tmp_path: Path) -> None:
+    async def scenario(pipeline: Pipeline, ledger: SqliteLedger) -> None:
+        with pytest.raises(Problem):
+            await pipeline.score(submission(ip_address="5.9.0.1"))
+        features = await pipeline._profile.observe("bank", submission(n=2, geo_country="RO").transaction)
+        assert (features["tx_count_last_1h"], features["country_mismatch_flag"]) == (1.0, 0.0)
+
+    run(tmp_path, scenario, geoip=in_germany, decision_engine=broken)

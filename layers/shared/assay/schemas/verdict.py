@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from assay.schemas.base import Contract, FeatureValue, Finite
+from assay.schemas.geoip import GeoIpResult
 from assay.schemas.stages import Confidence, Decision, Reason, RulesFlag
 from assay.schemas.transaction import FlatTransaction, TransactionRequest
 
@@ -58,4 +59,6 @@ class TransactionScored(Contract):
     transaction: TransactionRequest | FlatTransaction
     features: dict[str, FeatureValue]
     amount_base: Finite | None
+    geoip: GeoIpResult | None = None
+    """Where the address was found to be, when that was asked: `geo_country` was not sent."""
     verdict: FraudVerdict
