@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 release_app = typer.Typer(help="Releases: models, rules and policy, signed.", no_args_is_help=True)
 app.add_typer(release_app, name="release")
+audit_app = typer.Typer(help="The audit log: every decision, in a hash chain.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the database and the keys.")]
 ModelsDir = Annotated[
@@ -175,3 +177,49 @@ def release_verify(
     with _clear_errors():
         release = open_release(folder, load_trusted_keys(places.models / "keys", places.keys))
     typer.echo(f"{release.version}  {release.hash}  signature and {len(release.manifest.files)} files are good")
+
+
+@audit_app.command("verify")
+def audit_verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The log's folder, when it is not the data folder's.", file_okay=False)
+    ] = None,
+    data_dir: DataDir = Path("var"),
+    as_json: AsJson = False,
+) -> None:
+    """Prove the audit log, offline; exit code 0 only when it is whole. Example: assay audit verify --data-dir var"""
+    from local.audit.verify import run
+
+    with _clear_errors():
+        raise typer.Exit(run(folder or Places(data_dir).audit, as_json))
+
+
+Client = Annotated[str | None, typer.Option(help="The client that sent it, when several used this id.")]
+
+
+@audit_app.command("show")
+def audit_show(
+    transaction: Annotated[str, typer.Argument(help="The transaction's id.")],
+    client: Client = None,
+    data_dir: DataDir = Path("var"),
+) -> None:
+    """Print what the audit log holds of a transaction, as JSON. Example: assay audit show sample-risky-1"""
+    from local.audit.records import find, shown
+
+    with _clear_errors():
+        typer.echo(shown(find(Places(data_dir), transaction, client)))
+
+
+@app.command("replay-decision")
+def replay_decision(
+    transaction: Annotated[str, typer.Argument(help="The transaction's id.")],
+    client: Client = None,
+    data_dir: DataDir = Path("var"),
+    models: ModelsDir = MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """Decide again from the audit log, with the release of then. Example: assay replay-decision sample-risky-1"""
+    from local.audit.redecide import run
+
+    with _clear_errors():
+        raise typer.Exit(run(Places(data_dir, models), transaction, client, as_json))

@@ -12,15 +12,20 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from assay import stages
+from assay.adapters.local.archive import FolderArchive
+from assay.adapters.sqlite.audit import SqliteAuditAnchorStore
 from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
 from assay.adapters.sqlite.outbox import SqliteOutbox
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.features.rates import Rates
 from assay.geoip import GEOIP
+from assay.ports import Consumer
 from assay.release import Release, champion, load_trusted_keys, open_release
+from assay.release.files import sync_folder
 from assay.stage_client import StageClient, Transport
 from assay.stages import Handler
+from functions.audit_log import bootstrap as audit_log
 from functions.autoencoder import bootstrap as autoencoder
 from functions.decision_engine import bootstrap as decision_engine
 from functions.geoip import bootstrap as geoip
@@ -34,6 +39,8 @@ from local import tokens
 from local.relay import Relay
 
 log = logging.getLogger(__name__)
+AUDIT_IDLE_S = 1.0
+"""Between batches when there is little to record: an object of the log is written once, so small ones stay small."""
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
@@ -50,6 +57,16 @@ class Places:
     def keys(self) -> Path:
         """Signing keys of this installation."""
         return self.data / "keys"
+
+    @property
+    def database(self) -> Path:
+        """Everything but the audit log."""
+        return self.data / "assay.db"
+
+    @property
+    def audit(self) -> Path:
+        """The audit log; its anchor is in the database."""
+        return self.data / "audit"
 
     @property
     def releases(self) -> Path:
@@ -80,6 +97,8 @@ class Embedded:
     def __init__(self, places: Places, remote: dict[str, Transport] | None = None) -> None:
         """`remote`: stages that run elsewhere. Raises `AssayError` with the reason; then nothing is left open."""
         places.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        places.audit.mkdir(exist_ok=True, mode=0o700)
+        sync_folder(places.data)
         with ExitStack() as undo:
             self._lock = _lock(places.data / "assay.lock")
             undo.callback(os.close, self._lock)
@@ -88,12 +107,13 @@ class Embedded:
             client = StageClient(_without(inline_stages(release) | enrichment, remote or {}), remote)
             settings, rates = Settings.of(release), Rates.load(release.read("rates.yaml"))
             verifier = tokens.verifier(places.keys)
-            self.ledger = SqliteLedger(places.data / "assay.db")
+            self.ledger = SqliteLedger(places.database)
             undo.pop_all()
         self.scored_events = SqliteScoredEventStore(self.ledger)
-        consumers = [post_auth_intelligence.build(self.scored_events)]
+        audit = audit_log.build(FolderArchive(places.audit), SqliteAuditAnchorStore(self.ledger))
+        consumers: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit]
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
-        self.relay = Relay(self.outbox, consumers)
+        self.relay = Relay(self.outbox, consumers, {audit.name: AUDIT_IDLE_S})
         profile = SqliteProfileStore(self.ledger)
         self.pipeline = Pipeline(client, profile, SqliteDecisionStore(self.ledger), settings)
         self.app: Starlette = create_app(Api(self.pipeline, profile, verifier, rates, self._readiness, notes))

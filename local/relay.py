@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from assay.errors import StorageError
 from assay.ports import Consumer, Outbox, OutboxEvent
@@ -19,9 +19,13 @@ BACKOFF_S = 0.2
 class Relay:
     """One task per consumer, so that a slow one holds nobody else up."""
 
-    def __init__(self, outbox: Outbox, consumers: Sequence[Consumer]) -> None:
+    def __init__(
+        self, outbox: Outbox, consumers: Sequence[Consumer], idle_s: Mapping[str, float] | None = None
+    ) -> None:
+        """`idle_s`: seconds that a consumer, by its name, leaves between batches that are not full."""
         self._outbox = outbox
         self._consumers = consumers
+        self._idle_s = dict(idle_s or {})
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -76,4 +80,4 @@ class Relay:
                 log.exception("%s: delivery waits for the store", consumer.name)
                 delivered = 0
             if delivered < BATCH:
-                await asyncio.sleep(IDLE_S)
+                await asyncio.sleep(self._idle_s.get(consumer.name, IDLE_S))

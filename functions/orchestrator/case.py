@@ -98,8 +98,10 @@ def verdict_of(case: Case, result: DecisionResult, release: ReleaseRef, decided_
     )
 
 
-def record_of(case: Case, verdict: bytes, decided_at: datetime, stand_in: StandInUsage | None) -> DecisionRecord:
-    """The unit of work to commit."""
+def record_of(
+    case: Case, verdict: bytes, decided_at: datetime, used: StandInUsage, stand_in: StandInUsage | None
+) -> DecisionRecord:
+    """The unit of work to commit. `used`: the account's stand-in usage before, `stand_in`: after, None if the same."""
     submission = case.submission
     return DecisionRecord(
         client_id=submission.client_id,
@@ -108,12 +110,12 @@ def record_of(case: Case, verdict: bytes, decided_at: datetime, stand_in: StandI
         verdict=verdict,
         decided_at=decided_at,
         activity=submission.transaction,
-        event=_event(case, verdict),
+        event=_event(case, verdict, used),
         stand_in=stand_in,
     )
 
 
-def _event(case: Case, verdict: bytes) -> bytes:
+def _event(case: Case, verdict: bytes, used: StandInUsage) -> bytes:
     """`TransactionScored` as JSON, joined from parts that are JSON already."""
     submission = case.submission
     head = {
@@ -123,6 +125,7 @@ def _event(case: Case, verdict: bytes) -> bytes:
         "occurred_at": submission.occurred_at,
         "features": case.features,
         "amount_base": case.amount,
+        "stand_in_usage": used,
     }
     if case.geoip is not None:
         head["geoip"] = case.geoip

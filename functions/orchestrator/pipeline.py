@@ -197,7 +197,7 @@ class Pipeline:
         decided_at = self._now()
         verdict = verdict_of(case, result, self._settings.release, decided_at)
         body = verdict.model_dump_json().encode()
-        await self._decisions.commit(record_of(case, body, decided_at, _usage_after(case, usage, result)))
+        await self._decisions.commit(record_of(case, body, decided_at, usage, _usage_after(case, usage, result)))
         if self._observer is not None:
             self._observer(verdict)
         return body

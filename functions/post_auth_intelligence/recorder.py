@@ -7,14 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from assay.errors import AssayError
+from assay.errors import PoisonEvent
 from assay.ports import OutboxEvent, ScoredEvent, ScoredEventStore
 from assay.schemas.fields import Timestamp
 from assay.schemas.stages import Decision
-
-
-class PoisonEvent(AssayError):  # noqa: N818 - the queueing world's own word
-    """An event that no retry will make readable."""
 
 
 class _Release(BaseModel):

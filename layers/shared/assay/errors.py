@@ -35,6 +35,10 @@ class AlreadyDecided(AssayError):  # noqa: N818 - an outcome another process bro
     """The transaction was given a verdict meanwhile, by another process. Nothing of this unit was kept."""
 
 
+class PoisonEvent(AssayError):  # noqa: N818 - the queueing world's own word
+    """An event that no retry will make readable."""
+
+
 class StageError(AssayError):
     """A stage did not give a usable answer."""
 

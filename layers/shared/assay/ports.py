@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from assay.audit.chain import Entry, Head
 from assay.features.transaction import Login, Transaction
 from assay.schemas.base import FeatureValue
 from assay.schemas.stages import StandInUsage
@@ -117,6 +118,36 @@ class Archive(Protocol):
 
     async def keys(self, prefix: str) -> list[str]:
         """Keys that begin with the prefix, sorted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditAnchor:
+    """What is known of the audit log apart from it."""
+
+    head: Head
+    """The end of what was recorded."""
+    intended: Head | None
+    """The end after the object that is being written; after a crash it may be there or not."""
+
+
+class AuditAnchorStore(Protocol):
+    """Where the audit log ends and what it holds, kept apart from it. One writer. Raises `StorageError`."""
+
+    async def read(self) -> AuditAnchor:
+        """The anchor as it is."""
+        ...
+
+    async def intend(self, head: Head) -> None:
+        """Notes the head that the object has which is written next."""
+        ...
+
+    async def advance(self, head: Head, entries: Sequence[Entry]) -> None:
+        """The object is written: its head is the log's, and its entries are recorded. All of it or nothing."""
+        ...
+
+    async def recorded(self, entries: Sequence[Entry]) -> set[tuple[str, str, str]]:
+        """Identities of those entries that are in the log already."""
         ...
 
 

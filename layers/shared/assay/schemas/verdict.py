@@ -9,7 +9,7 @@ from pydantic import Field
 
 from assay.schemas.base import Contract, FeatureValue, Finite
 from assay.schemas.geoip import GeoIpResult
-from assay.schemas.stages import Confidence, Decision, Reason, RulesFlag
+from assay.schemas.stages import Confidence, Decision, Reason, RulesFlag, StandInUsage
 from assay.schemas.transaction import FlatTransaction, TransactionRequest
 
 
@@ -61,4 +61,6 @@ class TransactionScored(Contract):
     amount_base: Finite | None
     geoip: GeoIpResult | None = None
     """Where the address was found to be, when that was asked: `geo_country` was not sent."""
+    stand_in_usage: StandInUsage = StandInUsage()
+    """What the decision was made with; events from before this field have none."""
     verdict: FraudVerdict

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from assay.audit.chain import START
 from assay.errors import StorageError
 
 APPLICATION_ID = 0x41535359  # "ASSY"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_MS = 2_000
 
 TABLES = """
@@ -86,6 +87,28 @@ CREATE TABLE scored_events (
 );
 """
 
+AUDIT = f"""
+-- Where the audit log ends, and where it ends once the object being written is there.
+CREATE TABLE audit_anchor (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    sequence INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    intended_sequence INTEGER,
+    intended_hash TEXT
+);
+CREATE TABLE audit_records (
+    kind TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    sequence INTEGER NOT NULL UNIQUE,
+    PRIMARY KEY (kind, client_id, id)
+) WITHOUT ROWID;
+INSERT INTO audit_anchor VALUES (1, {START.sequence}, '{START.hash}', NULL, NULL);
+"""  # noqa: S608 - our own constant
+
+MIGRATIONS = {1: AUDIT}
+"""What brings a file from a version to the next one."""
+
 
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection for writing; creates the file when there is none.
@@ -126,18 +149,26 @@ def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if empty:
-            for statement in TABLES.split(";"):
-                connection.execute(statement)
+            _run(connection, TABLES + AUDIT)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         elif application != APPLICATION_ID:
             raise StorageError(f"{path.name}: not a database of Assay")
-        elif version != SCHEMA_VERSION:
+        elif version != SCHEMA_VERSION and version not in MIGRATIONS:
             raise StorageError(
                 f"{path.name}: schema version {version}, this Assay needs {SCHEMA_VERSION}; use the matching Assay"
             )
+        else:
+            for step in range(version, SCHEMA_VERSION):
+                _run(connection, MIGRATIONS[step])
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _run(connection: sqlite3.Connection, statements: str) -> None:
+    """One by one: `executescript` would commit first."""
+    for statement in statements.split(";"):
+        connection.execute(statement)

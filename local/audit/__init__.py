@@ -1,0 +1,1 @@
+"""The audit log's commands: verify, show, replay-decision."""
