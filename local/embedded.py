@@ -97,11 +97,11 @@ class Embedded:
     def __init__(self, places: Places, remote: dict[str, Transport] | None = None) -> None:
         """`remote`: stages that run elsewhere. Raises `AssayError` with the reason; then nothing is left open."""
         places.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        places.audit.mkdir(exist_ok=True, mode=0o700)
-        sync_folder(places.data)
         with ExitStack() as undo:
             self._lock = _lock(places.data / "assay.lock")
             undo.callback(os.close, self._lock)
+            places.audit.mkdir(exist_ok=True, mode=0o700)
+            sync_folder(places.data)  # a power cut must not take the log from under its anchor
             release = open_champion(places)
             enrichment, notes = _geoip(places.geoip)
             client = StageClient(_without(inline_stages(release) | enrichment, remote or {}), remote)

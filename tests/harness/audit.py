@@ -54,6 +54,12 @@ def objects(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.jsonl.gz"), key=lambda path: path.name)
 
 
+def held(folder: Path) -> list[tuple[str, str]]:
+    """Client and transaction of every record, in the log's order."""
+    records = [json.loads(line) for path in objects(folder) for line in _lines(path)]
+    return [(record["client_id"], record["id"]) for record in records]
+
+
 Tampering = Callable[[Path, Path, random.Random], None]
 """Changes the log in the first folder; the second holds it as it was earlier."""
 

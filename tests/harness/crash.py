@@ -13,7 +13,10 @@ from typing import Any
 
 import httpx
 
+from assay.errors import AssayError
+from local.audit.verify import prove
 from tests.harness import state
+from tests.harness.audit import held
 from tests.harness.process import Launch, ServerProcess, forked
 
 CLIENT = "crash"
@@ -139,7 +142,7 @@ async def _until_answered(client: httpx.AsyncClient, body: dict[str, Any], answe
 
 def count(data: Path, answers: Answers, plan: Plan) -> list[str]:
     """What the file says against what the clients were told."""
-    return [*_decisions(data, answers), *_effects(data), *_features(data, plan), *_file(data)]
+    return [*_decisions(data, answers), *_effects(data), *_features(data, plan), *_audit(data), *_file(data)]
 
 
 def _decisions(data: Path, answers: Answers) -> list[str]:
@@ -179,6 +182,19 @@ def _effects(data: Path) -> list[str]:
     }
     found = {name: state.query(data, statement)[0][0] for name, statement in checks.items()}
     return [f"{number} {name}" for name, number in found.items() if number]
+
+
+def _audit(data: Path) -> list[str]:
+    """The chain is whole, and its objects hold each decision once."""
+    try:
+        proof = prove(data / "audit", show=False)
+    except AssayError as error:
+        return [str(error)]
+    decisions = state.query(data, "SELECT client_id, transaction_id FROM decisions")
+    faults = [] if proof.broken is None else [str(proof.broken)]
+    if sorted(held(data / "audit")) != sorted(decisions):
+        faults.append(f"{proof.records} audit records are not those of the {len(decisions)} decisions")
+    return faults
 
 
 def _features(data: Path, plan: Plan) -> list[str]:

@@ -1,8 +1,6 @@
 """The audit log's consumer over a real folder and a real database, killed in between, delivered to again."""
 
 import asyncio
-import gzip
-import json
 import multiprocessing
 import os
 import signal
@@ -22,13 +20,12 @@ from assay.errors import PoisonEvent, StorageError
 from assay.ports import OutboxEvent
 from functions.audit_log.recorder import AuditLog
 from local.audit.verify import prove
-from tests.harness.audit import NOW, event, objects, open_log
+from tests.harness.audit import NOW, event, held, objects, open_log
 
 
 def recorded(data: Path) -> list[str]:
     """Transactions in the log, in its order."""
-    found = [gzip.decompress(path.read_bytes()).splitlines() for path in objects(data / "audit")]
-    return [json.loads(line)["id"] for lines in found for line in lines]
+    return [transaction for _, transaction in held(data / "audit")]
 
 
 def deliver(data: Path, *batches: Sequence[OutboxEvent]) -> None:
