@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from assay.adapters.sqlite.group_commit import GroupCommit, Unit
+from assay.adapters.sqlite.ledger import INSERT_DECISION
 
 LATE_S = 0.2
 durable = GroupCommit.commit
-opened: list[GroupCommit] = []
 tasks: set[asyncio.Task[None]] = set()
 
 
@@ -18,9 +18,8 @@ def install() -> None:
 
 
 async def _commit(self: GroupCommit, unit: Unit) -> None:
-    """Says that it is done, does it later; only the first one, which registers the consumers, is as in the product."""
-    if self not in opened:
-        opened.append(self)
+    """Says that it is done, does it later; only what consumers commit is as in the product."""
+    if INSERT_DECISION not in (statement for statement, _ in unit):
         await durable(self, unit)
         return
     task = asyncio.create_task(_later(self, unit))
