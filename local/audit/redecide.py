@@ -146,6 +146,8 @@ def _submission(event: TransactionScored, document: dict[str, Any], release: Rel
     rates = Rates.load(release.read("rates.yaml"))
     received: datetime = event.occurred_at
     submission = read_transaction(json.dumps(document).encode(), event.client_id, rates, received)
-    # A flat request may come without an id: it was given one.
+    # A flat request may come without an id: it was given one. A country may have been looked up in what was known then.
     transaction = replace(submission.transaction, transaction_id=event.verdict.transaction_id)
+    if event.geoip is not None:
+        transaction.country = event.geoip.country
     return replace(submission, transaction=transaction)

@@ -20,7 +20,9 @@ from assay.audit.reading import Record, lines, parse
 from assay.errors import ReleaseError, StageUnavailable, StorageError
 from assay.features.rates import Rates
 from assay.features.transaction import Transaction
+from assay.geoip import GEOIP
 from assay.schemas.base import FeatureValue
+from assay.schemas.geoip import GeoIpResult
 from assay.stage_client import StageClient
 from functions.audit_log.recorder import AuditLog
 from functions.orchestrator.intake import read_transaction
@@ -71,15 +73,19 @@ async def fill(places: Places, count: int) -> None:
     flaky = {name: sometimes_out(name, handlers[name], number) for name, number in every.items()}
     ledger = SqliteLedger(places.database)
     settings = Settings.of(release, 60_000)
+    looked_up = {GEOIP.name: lambda _: GeoIpResult(country="FR", network="192.0.2.0/24", known=True)}
     pipeline = Pipeline(
-        StageClient({**handlers, **flaky}), SometimesGone(ledger), SqliteDecisionStore(ledger), settings
+        StageClient({**handlers, **flaky, **looked_up}), SometimesGone(ledger), SqliteDecisionStore(ledger), settings
     )
     log = AuditLog(FolderArchive(places.audit), SqliteAuditAnchorStore(ledger))
     outbox = SqliteOutbox(ledger, [log.name])
     await outbox.open()
     rates, now = Rates.load(release.read("rates.yaml")), START + timedelta(days=365)
     simulated = (event for event in simulate(5, 60, 60) if isinstance(event, SimulatedTransaction))
-    bodies = [json.dumps(as_request(event)).encode() for event in islice(simulated, count)]
+    requests = [as_request(event) for event in islice(simulated, count)]
+    for request in requests[::4]:
+        request.pop("geo_country", None)
+    bodies = [json.dumps(request).encode() for request in requests]
     bodies += [path.read_bytes() for path in sorted(EVENTS.glob("score_*.json"))]
     flat = json.loads((EVENTS / "score_flat_genuine.json").read_bytes())
     flat.pop("transaction_id", None)
@@ -122,6 +128,7 @@ def test_every_decision_is_made_again_equally(places: Places, records: list[Reco
     assert {(), ("profile",), ("rules_engine",), ("xgboost_classifier",)} <= set(degraded)
     assert {record.event["verdict"]["decision"] for record in records} == {"APPROVE", "CHALLENGE", "DECLINE"}
     assert any(record.event["stand_in_usage"]["count"] for record in records)
+    assert any("geoip" in record.event and "profile" in record.event["verdict"]["degraded"] for record in records)
 
 
 def test_the_stand_in_usage_on_record_matters(places: Places, records: list[Record]) -> None:
