@@ -69,24 +69,28 @@ def _fetched(store: Store, trusted: Sequence[Ed25519PublicKey]) -> Release:
 
 
 def _fetch(store: Store, root: Path) -> None:
-    """Copies the champion to `root`, laid out as a registry. In threads: asyncio alone would take 20 ms to import."""
+    """Copies the champion to `root`, laid out as a registry. In threads: asyncio alone would take 20 ms to import.
+
+    Threads only read: one that is late must not write into a folder that is being removed.
+    """
     names = (*FILES, MANIFEST, SIGNATURE)
     pool = ThreadPoolExecutor(len(names))
     try:
-        pool.submit(_copy, store, root, CHAMPION).result(FETCH_S / 2)
+        (root / CHAMPION).write_bytes(pool.submit(_read, store, CHAMPION).result(FETCH_S / 2))
         version = champion(root)
         (root / version).mkdir()
         paths = [f"{version}/{name}" for name in names]
-        list(pool.map(partial(_copy, store, root), paths, timeout=FETCH_S / 2))
+        for path, body in zip(paths, pool.map(partial(_read, store), paths, timeout=FETCH_S / 2), strict=True):
+            (root / path).write_bytes(body)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # one that is late ends by the store's own limits
 
 
-def _copy(store: Store, root: Path, path: str) -> None:
+def _read(store: Store, path: str) -> bytes:
     response = store.get(path)
     if response.meta["size"] > MAX_FILE_BYTES:
         raise ReleaseError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
-    (root / path).write_bytes(response.bytes())
+    return bytes(response.bytes())
 
 
 def _first_line(error: Exception) -> str:
