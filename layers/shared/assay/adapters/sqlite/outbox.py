@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from assay.adapters.sqlite.ledger import SqliteLedger
+from assay.moments import now
 from assay.ports import OutboxEvent
 
 REGISTER = "INSERT OR IGNORE INTO consumers VALUES (?, 0)"
@@ -49,7 +48,7 @@ class SqliteOutbox:
 
     async def bury(self, consumer: str, event: OutboxEvent, reason: str) -> None:
         """Keeps the event in the dead letters."""
-        row = (consumer, event.sequence, event.body, reason[:1000], time.time_ns() // 1000)
+        row = (consumer, event.sequence, event.body, reason[:1000], now())
         await self._ledger.commits.commit([(BURY, row)])
 
     async def depth(self) -> int:
