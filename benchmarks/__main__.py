@@ -32,6 +32,7 @@ GROUPS = {
     "start": "benchmarks.startup",
     "replay": "benchmarks.replay",
     "http": "benchmarks.serving",
+    "identity": "benchmarks.identity",
 }
 
 

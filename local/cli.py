@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from assay.errors import AssayError
+from functions.alerts.bootstrap import SENDER
 from local.embedded import MODELS, Places, open_champion
 
 app = typer.Typer(
@@ -20,6 +22,14 @@ release_app = typer.Typer(help="Releases: models, rules and policy, signed.", no
 app.add_typer(release_app, name="release")
 audit_app = typer.Typer(help="The audit log: every decision, in a hash chain.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+alerts_app = typer.Typer(help="Alerts: who is told of what.", no_args_is_help=True)
+app.add_typer(alerts_app, name="alerts")
+users_app = typer.Typer(help="Users: persons who log in.", no_args_is_help=True)
+app.add_typer(users_app, name="users")
+clients_app = typer.Typer(help="Service clients: programs that get tokens by a secret.", no_args_is_help=True)
+app.add_typer(clients_app, name="clients")
+keys_app = typer.Typer(help="The keys that access tokens are signed with.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the database and the keys.")]
 ModelsDir = Annotated[
@@ -31,6 +41,16 @@ GeoIp = Annotated[
         "--geoip", envvar="ASSAY_GEOIP_DATABASE", help="Country database in MaxMind's format, instead of the packaged."
     ),
 ]
+AlertsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--alerts", envvar="ASSAY_ALERTS", help="Who is told of what, instead of the data folder's alerts.yaml."
+    ),
+]
+Mail = Annotated[
+    str, typer.Option("--mail", envvar="ASSAY_MAIL", help="smtp://host:port, or a folder instead of the data folder's.")
+]
+MailFrom = Annotated[str, typer.Option("--mail-from", envvar="ASSAY_MAIL_FROM", help="What alerts come from.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
@@ -56,12 +76,17 @@ def serve(
     data_dir: DataDir = Path("var"),
     models: ModelsDir = MODELS,
     geoip: GeoIp = None,
+    alerts: AlertsFile = None,
+    mail: Mail = "",
+    mail_from: MailFrom = SENDER,
 ) -> None:
     """Serve the API from one process. Example: assay serve --port 8080 --data-dir var"""
     from local.server import serve as run
 
+    password = os.environ.get("ASSAY_MAIL_PASSWORD", "")
+    places = Places(data_dir, models, geoip, alerts, mail, mail_from, password, f"http://{host}:{port}")
     with _clear_errors():
-        run(Places(data_dir, models, geoip), host, port, typer.echo)
+        run(places, host, port, typer.echo)
 
 
 @app.command()
@@ -179,19 +204,41 @@ def release_verify(
     typer.echo(f"{release.version}  {release.hash}  signature and {len(release.manifest.files)} files are good")
 
 
+AnchorTable = Annotated[
+    str | None, typer.Option("--anchor-table", help="The DynamoDB table that knows the end of the log.")
+]
+
+
 @audit_app.command("verify")
 def audit_verify(
-    folder: Annotated[
-        Path | None, typer.Argument(help="The log's folder, when it is not the data folder's.", file_okay=False)
+    location: Annotated[
+        str | None, typer.Argument(help="The log's folder or s3://bucket, when it is not the data folder's.")
     ] = None,
     data_dir: DataDir = Path("var"),
+    anchor_table: AnchorTable = None,
+    head: Annotated[
+        list[str] | None, typer.Option(help="SEQUENCE:HASH noted elsewhere at some time; repeat for more.")
+    ] = None,
+    heads: Annotated[
+        Path | None, typer.Option(help="File of such heads, one per line.", exists=True, dir_okay=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove the audit log, offline; exit code 0 only when it is whole. Example: assay audit verify --data-dir var"""
-    from local.audit.verify import run
+    from local.audit.verify import read_head, read_heads, run
 
     with _clear_errors():
-        raise typer.Exit(run(folder or Places(data_dir).audit, as_json))
+        noted = [*map(read_head, head or ()), *(read_heads(heads) if heads else ())]
+        raise typer.Exit(run(location or str(Places(data_dir).audit), anchor_table, noted, as_json))
+
+
+@audit_app.command("head")
+def audit_head(data_dir: DataDir = Path("var"), anchor_table: AnchorTable = None) -> None:
+    """Print where the audit log ends, to be kept elsewhere. Example: assay audit head >> /mnt/elsewhere/heads"""
+    from local.audit.anchors import head
+
+    with _clear_errors():
+        typer.echo(head(Places(data_dir).audit, anchor_table))
 
 
 Client = Annotated[str | None, typer.Option(help="The client that sent it, when several used this id.")]
@@ -199,15 +246,37 @@ Client = Annotated[str | None, typer.Option(help="The client that sent it, when 
 
 @audit_app.command("show")
 def audit_show(
-    transaction: Annotated[str, typer.Argument(help="The transaction's id.")],
+    id: Annotated[str, typer.Argument(help="Of a transaction, or of another event.")],  # noqa: A002 - as in the log
     client: Client = None,
     data_dir: DataDir = Path("var"),
 ) -> None:
-    """Print what the audit log holds of a transaction, as JSON. Example: assay audit show sample-risky-1"""
+    """Print what the audit log holds of a transaction or event, as JSON. Example: assay audit show sample-risky-1"""
     from local.audit.records import find, shown
 
     with _clear_errors():
-        typer.echo(shown(find(Places(data_dir), transaction, client)))
+        typer.echo(shown(find(Places(data_dir), id, client)))
+
+
+@alerts_app.command("check")
+def alerts_check(
+    file: Annotated[Path | None, typer.Argument(help="The file, when it is not the data folder's.")] = None,
+    data_dir: DataDir = Path("var"),
+    models: ModelsDir = MODELS,
+) -> None:
+    """Say what is wrong with alerts.yaml, secrets and rules included. Example: assay alerts check alerts.yaml"""
+    from local.alerts import check
+
+    with _clear_errors():
+        typer.echo(check(file or data_dir / "alerts.yaml", open_champion(Places(data_dir, models))))
+
+
+@alerts_app.command("redrive")
+def alerts_redrive(data_dir: DataDir = Path("var")) -> None:
+    """Send what was given up once more; the running server does. Example: assay alerts redrive"""
+    from local.alerts import redrive
+
+    with _clear_errors():
+        typer.echo(f"{redrive(Places(data_dir).database)} messages are pending again")
 
 
 @app.command("replay-decision")
@@ -223,3 +292,95 @@ def replay_decision(
 
     with _clear_errors():
         raise typer.Exit(run(Places(data_dir, models), transaction, client, as_json))
+
+
+OnAws = Annotated[str | None, typer.Option(help="Of an installation on AWS: see its stack's outputs.")]
+
+
+def _all_or_none(**options: str | None) -> list[str]:
+    """What names an installation on AWS: each of the options, or none."""
+    given = [value for value in options.values() if value]
+    if given and len(given) < len(options):
+        missing = ", ".join(f"--{name.replace('_', '-')}" for name, value in options.items() if not value)
+        raise typer.BadParameter(f"an installation on AWS needs {missing} too")
+    return given
+
+
+@users_app.command("create-admin")
+def users_create_admin(
+    email: Annotated[str, typer.Argument(help="What the admin logs in with.")],
+    name: Annotated[str, typer.Option(help="What the admin is called.")] = "Admin",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input, not from a prompt.")
+    ] = False,
+    data_dir: DataDir = Path("var"),
+    users_table: OnAws = None,
+    outbox_table: OnAws = None,
+    events_topic: OnAws = None,
+) -> None:
+    """Create an admin, who can log in at once. Example: assay users create-admin ana@bank.example --name Ana"""
+    from local.identity import create_admin
+
+    deployed = _all_or_none(users_table=users_table, outbox_table=outbox_table, events_topic=events_topic)
+    if password_stdin:
+        password = typer.get_text_stream("stdin").readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True)
+    with _clear_errors():
+        if deployed:
+            from local.aws import identity
+
+            typer.echo(identity.create_admin(identity.Tables(*deployed), email, name, password))
+        else:
+            typer.echo(create_admin(Places(data_dir), email, name, password))
+
+
+@users_app.command("list")
+def users_list(data_dir: DataDir = Path("var")) -> None:
+    """List users: id, status, role, e-mail address. Example: assay users list"""
+    from local.identity import users
+
+    with _clear_errors():
+        for line in users(Places(data_dir)):
+            typer.echo(line)
+
+
+@clients_app.command("create")
+def clients_create(
+    client_id: Annotated[str, typer.Argument(help="Its id, and the name its transactions are kept under.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do; repeat for more.")],
+    data_dir: DataDir = Path("var"),
+) -> None:
+    """Create a service client; its secret is shown once. Example: assay clients create shop --scope score:write"""
+    from local.identity import create_client
+
+    with _clear_errors():
+        secret = create_client(Places(data_dir), client_id, scope)
+        typer.echo(f"client_id      {client_id}\nclient_secret  {secret}")
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="A key was stolen: what all others have signed is void, in a minute.")
+    ] = False,
+    data_dir: DataDir = Path("var"),
+    secret: OnAws = None,
+    jwks: OnAws = None,
+    events_topic: OnAws = None,
+) -> None:
+    """Sign with a fresh key; older tokens stay good until they expire. Example: assay keys rotate
+
+    Deployed: --secret ARN --jwks s3://bucket/key --events-topic ARN; it makes the first key too.
+    """
+    from local.identity import rotate_keys
+
+    deployed = _all_or_none(secret=secret, jwks=jwks, events_topic=events_topic)
+    with _clear_errors():
+        if deployed:
+            from local.aws import identity
+
+            key = identity.rotate_keys(*deployed, withdraw=withdraw)
+        else:
+            key = rotate_keys(Places(data_dir), withdraw=withdraw)
+    typer.echo(f"signing with key {key}")

@@ -6,7 +6,7 @@ import fcntl
 import logging
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -16,31 +16,41 @@ from assay.adapters.local.archive import FolderArchive
 from assay.adapters.sqlite.audit import SqliteAuditAnchorStore
 from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
 from assay.adapters.sqlite.outbox import SqliteOutbox
+from assay.adapters.sqlite.revocations import SqliteRevocations
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.features.rates import Rates
 from assay.geoip import GEOIP
+from assay.http.application import application
+from assay.identity.access import Access
 from assay.ports import Consumer
 from assay.release import Release, champion, load_trusted_keys, open_release
 from assay.release.files import sync_folder
 from assay.stage_client import StageClient, Transport
 from assay.stages import Handler
+from functions.alerts import app as alerts_app
+from functions.alerts.bootstrap import SENDER, open_mailer
+from functions.audit_log import app as audit_app
 from functions.audit_log import bootstrap as audit_log
 from functions.autoencoder import bootstrap as autoencoder
 from functions.decision_engine import bootstrap as decision_engine
 from functions.geoip import bootstrap as geoip
 from functions.isolation_forest import bootstrap as isolation_forest
-from functions.orchestrator.app import Api, create_app
+from functions.orchestrator.app import Api, routes
 from functions.orchestrator.pipeline import Pipeline, Settings
 from functions.post_auth_intelligence import bootstrap as post_auth_intelligence
 from functions.rules_engine import bootstrap as rules_engine
+from functions.users.app import routes as user_routes
 from functions.xgboost_classifier import bootstrap as xgboost_classifier
-from local import tokens
+from local import identity, tokens
+from local.alerts import Alerts, read_config
 from local.relay import Relay
 
 log = logging.getLogger(__name__)
 AUDIT_IDLE_S = 1.0
 """Between batches when there is little to record: an object of the log is written once, so small ones stay small."""
+ALERTS_IDLE_S = 1.0
+"""Nearly every event alerts nobody: they are passed over together."""
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
@@ -52,6 +62,14 @@ class Places:
     models: Path = MODELS
     geoip: Path | None = None
     """A database in MaxMind's format; the packaged one, when none is named."""
+    alerts: Path | None = None
+    """alerts.yaml; when none is named, that of the data folder, or else the default."""
+    mail: str = ""
+    """`smtp://host:port` or a folder; the mailbox folder when empty."""
+    mail_from: str = SENDER
+    mail_password: str = field(default="", repr=False)
+    address: str = "http://127.0.0.1:8080"
+    """Where links of the default alerts lead."""
 
     @property
     def keys(self) -> Path:
@@ -67,6 +85,11 @@ class Places:
     def audit(self) -> Path:
         """The audit log; its anchor is in the database."""
         return self.data / "audit"
+
+    @property
+    def mailbox(self) -> Path:
+        """Mails, when no mail server is named."""
+        return self.data / "mailbox"
 
     @property
     def releases(self) -> Path:
@@ -107,25 +130,39 @@ class Embedded:
             client = StageClient(_without(inline_stages(release) | enrichment, remote or {}), remote)
             settings, rates = Settings.of(release), Rates.load(release.read("rates.yaml"))
             verifier = tokens.verifier(places.keys)
+            tokens.jwks(places.keys)  # keys that cannot be used are told of now
+            alerts_config = read_config(places.alerts, places.data, places.address)
+            mailer = open_mailer(places.mail or str(places.mailbox), places.mail_password)
             self.ledger = SqliteLedger(places.database)
             undo.pop_all()
         self.scored_events = SqliteScoredEventStore(self.ledger)
-        audit = audit_log.build(FolderArchive(places.audit), SqliteAuditAnchorStore(self.ledger))
-        consumers: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit]
+        records, anchor = FolderArchive(places.audit), SqliteAuditAnchorStore(self.ledger)
+        audit = audit_log.build(records, anchor)
+        self.alerts = Alerts(alerts_config, mailer, places.mail_from, self.ledger)
+        consumers: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit, self.alerts.recorder]
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
-        self.relay = Relay(self.outbox, consumers, {audit.name: AUDIT_IDLE_S})
+        self.relay = Relay(self.outbox, consumers, {audit.name: AUDIT_IDLE_S, self.alerts.recorder.name: ALERTS_IDLE_S})
         profile = SqliteProfileStore(self.ledger)
         self.pipeline = Pipeline(client, profile, SqliteDecisionStore(self.ledger), settings)
-        self.app: Starlette = create_app(Api(self.pipeline, profile, verifier, rates, self._readiness, notes))
+        revocations = SqliteRevocations(self.ledger)
+        access = Access(verifier, revocations)
+        users = identity.build(self.ledger, revocations, access, places.keys)
+        api = Api(self.pipeline, profile, access, rates, self._readiness, notes)
+        alerts_api = alerts_app.Api(self.alerts.store, access)
+        audit_api = audit_app.Api(records, anchor, access)
+        added = [*user_routes(users), *alerts_app.routes(alerts_api), *audit_app.routes(audit_api)]
+        self.app: Starlette = application([*routes(api), *added])
 
     async def start(self) -> None:
         """Begins delivering events."""
         await self.outbox.open()
+        await self.alerts.start()
         self.relay.start()
 
     async def close(self) -> None:
         """Delivers nothing more, finishes what is being committed, closes the file."""
         await self.relay.stop()
+        await self.alerts.stop()
         await self.ledger.close()
         os.close(self._lock)
 

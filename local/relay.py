@@ -47,13 +47,15 @@ class Relay:
     async def deliver_batch(self, consumer: Consumer) -> int:
         """Offers the next events to the consumer; returns how many there were."""
         events = await self._outbox.pending(consumer.name, BATCH)
-        if events:
+        wanted = [event for event in events if consumer.kinds is None or event.kind in consumer.kinds]
+        if wanted:
             try:
-                await consumer.handle(events)
+                await consumer.handle(wanted)
             except Exception:
                 log.warning("%s: a batch failed, offering its events one by one", consumer.name)
-                for event in events:
+                for event in wanted:
                     await self._deliver_one(consumer, event)
+        if events:
             await self._outbox.advance(consumer.name, events[-1].sequence)
         return len(events)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.machine import ROOT
 
-CHEAP = ("rules_engine", "decision_engine")
+CHEAP = ("geoip", "rules_engine", "decision_engine")
 MODELS = ("isolation_forest", "autoencoder", "xgboost_classifier")
 
 
@@ -25,10 +25,10 @@ class Topology:
         return tuple(stage for stage in (*CHEAP, *MODELS) if stage not in self.inline)
 
 
-_CHEAP_INLINE = {"RulesEnginePlacement": "Inline", "DecisionEnginePlacement": "Inline"}
+_CHEAP_INLINE = {"RulesEnginePlacement": "Inline", "DecisionEnginePlacement": "Inline", "GeoipPlacement": "Inline"}
 TOPOLOGIES = (
     Topology("every stage separate", (), {}),
-    Topology("rules and decision inline", CHEAP, _CHEAP_INLINE),
+    Topology("all but the models inline", CHEAP, _CHEAP_INLINE),
     Topology("one function decides", (*CHEAP, *MODELS), {**_CHEAP_INLINE, "ModelsPlacement": "Inline"}),
 )
 

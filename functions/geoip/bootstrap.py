@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import maxminddb
 
-from assay.errors import AssayError
+from assay import settings
+from assay.errors import AssayError, StageFailed
+from assay.geoip import GEOIP
+from assay.schemas.geoip import GeoIpRequest, GeoIpResult
+from assay.stages import Handler
 from functions.geoip.lookup import CountryLookup
+
+log = logging.getLogger(__name__)
 
 PACKAGED = ("geoacumen", "db/Geoacumen-Country.mmdb")
 """Package and file of the default database. The package is found, never imported."""
+
+
+class Settings(settings.Settings):
+    """What the function reads from its environment."""
+
+    geoip_database: str = ""
+    """A file in MaxMind's format; empty: the packaged one."""
 
 
 class GeoIpError(AssayError):
@@ -22,6 +36,26 @@ class GeoIpError(AssayError):
 def build(database: Path | None) -> CountryLookup:
     """The look-up over a database in MaxMind's format, or over the packaged one. Raises GeoIpError."""
     return CountryLookup(open_database(database))
+
+
+def stage(_: object = None) -> Handler:
+    """The stage over the database that the environment names, with any release. Raises GeoIpError."""
+    database = Settings.from_environment().geoip_database
+    return build(Path(database) if database else None).locate
+
+
+def served() -> Handler:
+    """The stage. Without a database it fails at every request: callers do without, and alarms hear of it."""
+    try:
+        return stage()
+    except GeoIpError as error:
+        reason = str(error)
+        log.error("geoip: %s", reason)
+
+    def fail(_: GeoIpRequest) -> GeoIpResult:
+        raise StageFailed(GEOIP.name, reason)
+
+    return fail
 
 
 def open_database(database: Path | None) -> maxminddb.Reader:

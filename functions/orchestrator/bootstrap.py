@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Annotated
 
-import jwt
-from obstore.exceptions import BaseError
 from pydantic import Field
 from starlette.applications import Starlette
 
@@ -16,20 +13,23 @@ from assay import settings
 from assay.adapters.aws.clients import Clients
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
-from assay.adapters.aws.objects import S3, open_store
+from assay.adapters.aws.jwks import open_verifier
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.profile import DynamoProfileStore
 from assay.adapters.aws.profile_log import ProfileLog
+from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.transports import LambdaTransport, Signer, UrlTransport, http_session, once
-from assay.errors import SettingsError, StorageError
+from assay.errors import StorageError
 from assay.features.rates import Rates
+from assay.geoip import GEOIP
+from assay.http.application import application
+from assay.identity.access import Access
 from assay.ports import DecisionStore
 from assay.release.store import Release
-from assay.security import TokenVerifier
 from assay.stage_client import StageClient, Transport
 from functions.orchestrator import metrics, pipeline
-from functions.orchestrator.app import Api, Readiness, create_app
-from functions.orchestrator.placement import Placed, Placement, inline_stages
+from functions.orchestrator.app import Api, Readiness, routes
+from functions.orchestrator.placement import Noting, Placed, Placement, inline_stages
 
 NOBODY = "-"
 """Neither a client nor a transaction: what is asked for to see whether a table answers."""
@@ -43,10 +43,12 @@ class Settings(settings.Settings):
     decisions_table: str
     profile_table: str
     outbox_table: str
+    identity_table: str
+    """Of it, the list of revoked sessions."""
     events_topic: str
     """ARN."""
     jwks: str
-    """Keys that tokens are checked with: `s3://bucket/key` or a file. Read once; a new key needs new processes."""
+    """Keys that tokens are checked with: `s3://bucket/key` or a file."""
     token_issuer: str
     token_audience: str
     stage_rules_engine: Placed
@@ -54,22 +56,30 @@ class Settings(settings.Settings):
     stage_autoencoder: Placed
     stage_xgboost_classifier: Placed
     stage_decision_engine: Placed
+    stage_geoip: Placed | None = None
+    """None: no address is looked up, the country is what the caller sends."""
     deadline_ms: Annotated[int, Field(ge=1, le=60_000)] | None = None
     """For a whole decision, instead of the policy's."""
 
     def placements(self) -> dict[str, Placement]:
         """Where each stage runs, by its name."""
-        return {stage.name: getattr(self, f"stage_{stage.name}") for stage in pipeline.STAGES}
+        placed = {stage.name: getattr(self, f"stage_{stage.name}") for stage in (*pipeline.STAGES, GEOIP)}
+        return {name: placement for name, placement in placed.items() if placement is not None}
 
 
 async def build(settings: Settings, release: Release, undo: AsyncExitStack) -> Starlette:
     """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
-    rules, verifier = pipeline.Settings.of(release, settings.deadline_ms), _verifier(settings)
+    rules = pipeline.Settings.of(release, settings.deadline_ms)
+    verifier = await open_verifier(settings.jwks, settings.token_issuer, settings.token_audience)
     clients = Clients()
     undo.push_async_callback(clients.close)
     placements = settings.placements()
-    inline = inline_stages(placements, release)
-    stages = StageClient(inline, await _transports(placements, rules.deadline_s, clients, undo))
+    notes: dict[str, str] = {}
+    inline = inline_stages(placements, release, notes)
+    transports = await _transports(placements, rules.deadline_s, clients, undo)
+    if GEOIP.name in transports:
+        transports[GEOIP.name] = Noting(transports[GEOIP.name], notes)
+    stages = StageClient(inline, transports)
 
     dynamodb = await clients.open("dynamodb")
     log = ProfileLog(dynamodb, settings.profile_table)
@@ -77,7 +87,8 @@ async def build(settings: Settings, release: Release, undo: AsyncExitStack) -> S
     profile, decisions = DynamoProfileStore(log), DynamoDecisionStore(dynamodb, settings.decisions_table, log, outbox)
     scoring = pipeline.Pipeline(stages, profile, decisions, rules, observer=metrics.count)
     rates = Rates.load(release.read("rates.yaml"))
-    return create_app(Api(scoring, profile, verifier, rates, _readiness(decisions, log)))
+    access = Access(verifier, DynamoRevocations(dynamodb, settings.identity_table))
+    return application(routes(Api(scoring, profile, access, rates, _readiness(decisions, log), notes)))
 
 
 async def _transports(
@@ -94,22 +105,6 @@ async def _transports(
         signer = Signer(clients.session, clients.session.get_config_variable("region"))
         transports.update({name: UrlTransport(http, url, signer) for name, url in urls.items()})
     return transports
-
-
-def _verifier(settings: Settings) -> TokenVerifier:
-    try:
-        document = _read(settings.jwks)
-        return TokenVerifier.from_jwks(document, settings.token_issuer, settings.token_audience)
-    except (BaseError, OSError, ValueError, jwt.PyJWTError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingsError(f"ASSAY_JWKS: {settings.jwks} cannot be used: {reason}") from error
-
-
-def _read(location: str) -> bytes:
-    if not location.startswith(S3):
-        return Path(location).read_bytes()
-    folder, _, name = location.rpartition("/")
-    return bytes(open_store(folder).get(name).bytes())
 
 
 def _readiness(decisions: DecisionStore, profile: ProfileLog) -> Readiness:

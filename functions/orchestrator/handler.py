@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+from assay.http.lambda_events import HttpEvents
 from assay.release.registry import served_release
 from functions.orchestrator.bootstrap import Settings, build
-from functions.orchestrator.http_events import HttpEvents
 
 _settings = Settings.from_environment()
 _release = served_release(_settings.releases)

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from assay.errors import PoisonEvent
 from assay.ports import OutboxEvent, ScoredEvent, ScoredEventStore
-from assay.schemas.fields import Timestamp
-from assay.schemas.stages import Decision
-
-
-class _Release(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-    version: str
-    hash: str
-
-
-class _Verdict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-    transaction_id: str
-    decided_at: Timestamp
-    decision: Decision
-    is_early_exit: bool
-    release: _Release
-
-
-class _Head(BaseModel):
-    """What is needed of `TransactionScored`; the rest is kept as it came, and read by those who need it."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-    event: Literal["transaction.scored"]
-    version: Literal[1]
-    client_id: str
-    features: Any
-    transaction: Any
-    verdict: _Verdict
+from assay.schemas.event import TRANSACTION_SCORED
+from assay.schemas.scored import read_scored
 
 
 class ScoredEventRecorder:
     """Consumer of `transaction.scored`. Idempotent: the store keeps the first of equal events."""
 
     name = "post_auth_intelligence"
+    kinds: frozenset[str] | None = frozenset({TRANSACTION_SCORED})
 
     def __init__(self, store: ScoredEventStore) -> None:
         self._store = store
@@ -55,10 +25,7 @@ class ScoredEventRecorder:
 
 def read(body: bytes) -> ScoredEvent:
     """The event of a message's bytes. Raises `PoisonEvent`, which says nothing of what the message holds."""
-    try:
-        event = _Head.model_validate_json(body)
-    except ValidationError as error:
-        raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from None
+    event = read_scored(body)
     verdict = event.verdict
     return ScoredEvent(
         client_id=event.client_id,

@@ -19,6 +19,7 @@ from assay.features.transaction import Login, Transaction
 from assay.ports import DecisionRecord, StoredDecision
 from assay.release import Release, load_trusted_keys, open_release
 from assay.schemas.base import FeatureValue
+from assay.schemas.event import TRANSACTION_SCORED
 from assay.schemas.stages import StandInUsage
 from assay.schemas.verdict import TransactionScored
 from assay.stage_client import StageClient
@@ -75,7 +76,7 @@ class RecordedDecisions:
 
 def run(places: Places, transaction: str, client: str | None, as_json: bool) -> int:
     """Prints both verdicts where they differ; returns 0 when they are equal, else 1. Raises `AssayError`."""
-    record = find(places, transaction, client)
+    record = find(places, transaction, client, TRANSACTION_SCORED)
     release = recorded_release(places, record)
     differences = Redecider(release).differences(record)
     verdict = record.event["verdict"]

@@ -56,6 +56,10 @@ def _greet(aws: LocalAws) -> None:
         f"\nAssay: {aws.api_url}   documentation: {aws.api_url}/docs   AWS: {aws.aws_url}   logs: {aws.sam.folder}\n\n"
         f"curl -s {aws.api_url}/score -H 'Content-Type: application/json' -d @{sample} \\\n"
         f"  -H 'Authorization: Bearer {token}'\n\n"
+        "A first admin, in another terminal (docs/local-aws.md goes on from there: log in, register a client):\n\n"
+        f"export {' '.join(f'{name}={value}' for name, value in aws.environment().items())}\n"
+        f".venv/bin/assay users create-admin ana@bank.example --users-table {aws.resources['IdentityTable'].ref} \\\n"
+        f"  --outbox-table {aws.resources['OutboxTable'].ref} --events-topic {aws.resources['EventsTopic'].ref}\n\n"
         "Ctrl-C stops it all.",
         flush=True,
     )

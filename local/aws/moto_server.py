@@ -17,7 +17,18 @@ Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 def moto() -> Wsgi:
     """Every service, one call at a time. What it holds is the process's: each sees what others have made."""
-    return one_at_a_time(DomainDispatcherApplication(create_backend_app))
+    return one_at_a_time(_with_checksums(DomainDispatcherApplication(create_backend_app)))
+
+
+def _with_checksums(app: Wsgi) -> Wsgi:
+    """Where Object Lock demands a checksum, S3 takes any `x-amz-checksum-` header; moto wants the one that SDKs add."""
+
+    def named(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if "HTTP_X_AMZ_CHECKSUM_SHA256" in environ:
+            environ.setdefault("HTTP_X_AMZ_SDK_CHECKSUM_ALGORITHM", "SHA256")
+        return app(environ, start_response)
+
+    return named
 
 
 def one_at_a_time(app: Wsgi) -> Wsgi:

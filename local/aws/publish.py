@@ -1,14 +1,26 @@
-"""Fills the bucket that the functions read: the champion release, and the keys that tokens are checked with."""
+"""What the functions find when they start: the champion release, the keys of tokens, who is told of what."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.release import champion
 from local import tokens
 from local.aws.errors import TemplateError
 from local.aws.resources import Client
 from local.embedded import Places
+
+SIGNING_KEYS = "secretsmanager:"
+ALERTS = """\
+link: {link}
+routes:
+  - name: declined
+    when:
+      - decisions: [DECLINE]
+    to: [duty@example.org]
+"""
+"""alerts.yaml. Nobody gets these mails: moto keeps them."""
 
 
 def publish(variables: Mapping[str, Mapping[str, str]], places: Places, s3: Client) -> None:
@@ -23,6 +35,22 @@ def publish(variables: Mapping[str, Mapping[str, str]], places: Places, s3: Clie
     for address in _values(variables, "ASSAY_JWKS"):
         bucket, key = _place(address)
         s3.put_object(Bucket=bucket, Key=key, Body=tokens.jwks(places.keys).encode())
+
+
+def publish_signing_keys(variables: Mapping[str, Mapping[str, str]], places: Places, secretsmanager: Client) -> None:
+    """Puts the private keys where `users` reads them: the folder's own, so that `assay token` goes on to work here."""
+    keys = FolderSigningKeys(places.keys).read().to_json()
+    for secret in _values(variables, "ASSAY_SIGNING_KEYS"):
+        secretsmanager.put_secret_value(SecretId=secret.removeprefix(SIGNING_KEYS), SecretString=keys)
+
+
+def publish_alerts(variables: Mapping[str, Mapping[str, str]], link: str, s3: Client, ses: Client) -> None:
+    """Puts who is told of what where `alerts` reads it, and lets it send mails. `link`: the API's address."""
+    for address in _values(variables, "ASSAY_ALERTS"):
+        bucket, key = _place(address)
+        s3.put_object(Bucket=bucket, Key=key, Body=ALERTS.format(link=link).encode())
+    for sender in _values(variables, "ASSAY_MAIL_FROM"):
+        ses.create_email_identity(EmailIdentity=sender)
 
 
 def _values(variables: Mapping[str, Mapping[str, str]], name: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Creates the template's tables, queues, topics, subscriptions and buckets in moto, as the template describes them."""
+"""Creates the template's tables, queues, topics, subscriptions, buckets and secrets in moto, as they are described."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ class Resources:
         self._makers: dict[str, tuple[Client, Callable[[Client, str, dict[str, Any]], Physical]]] = {
             "AWS::DynamoDB::Table": (client("dynamodb", endpoint), _table),
             "AWS::S3::Bucket": (client("s3", endpoint), _bucket),
+            "AWS::SecretsManager::Secret": (client("secretsmanager", endpoint), _secret),
             "AWS::SNS::Subscription": (sns := client("sns", endpoint), _subscription),
             "AWS::SNS::Topic": (sns, _topic),
             "AWS::SQS::Queue": (client("sqs", endpoint), _queue),
@@ -184,6 +185,11 @@ def _bucket(api: Client, name: str, properties: dict[str, Any]) -> Physical:
     if lock:
         api.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
     return Physical(bucket, {"Arn": f"arn:aws:s3:::{bucket}"})
+
+
+def _secret(api: Client, name: str, properties: dict[str, Any]) -> Physical:
+    arn = api.create_secret(Name=properties.pop("Name", name), Description=properties.pop("Description", ""))["ARN"]
+    return Physical(arn, {"Id": arn})
 
 
 def _text(value: Value) -> str:

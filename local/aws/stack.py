@@ -21,8 +21,8 @@ from local.aws.lambda_api import LambdaApi
 from local.aws.mappings import queue_mappings, schedules
 from local.aws.poller import Pollers, QueuePoller
 from local.aws.processes import Child, free_port, wait_until_open
-from local.aws.publish import publish
-from local.aws.resources import Client, Physical, Resources, client
+from local.aws.publish import publish, publish_alerts, publish_signing_keys
+from local.aws.resources import CREDENTIALS, Client, Physical, Resources, client
 from local.aws.sam import Sam
 from local.aws.template import Template
 from local.embedded import Places
@@ -80,6 +80,10 @@ class LocalAws:
         """A boto3 client of the service, at moto."""
         return client(service, self.aws_url)
 
+    def environment(self) -> dict[str, str]:
+        """What leads the `assay` command, and any client of AWS, to moto."""
+        return {"AWS_ENDPOINT_URL": self.aws_url, **CREDENTIALS}
+
     def containers(self) -> list[str]:
         """Ids of the containers that were started."""
         return self.sam.containers(*self.children)
@@ -111,22 +115,23 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
         say("building the images; the first time takes minutes")
         sam.build()
 
-        say("creating the template's resources and publishing the release")
+        say("creating the template's resources, publishing release, keys and alerts")
         resources = Resources(template, aws_url)
         physical = resources.create()
         variables = resources.variables()
         sam.variables.write_text(json.dumps(variables, indent=1))
+        api_url = f"http://{LOOPBACK}:{choices.port}"
         publish(variables, choices.places, client("s3", aws_url))
+        publish_signing_keys(variables, choices.places, client("secretsmanager", aws_url))
+        publish_alerts(variables, api_url, client("s3", aws_url), client("sesv2", aws_url))
 
         say("starting the containers")
-        others = [function for function in variables if function not in _public(template)]
-        lambdas = undo.enter_context(_containers(sam, sam.start_lambda(host, lambda_port, others)))
+        lambdas = undo.enter_context(_containers(sam, sam.start_lambda(host, lambda_port, _invoked(template))))
         api = undo.enter_context(_containers(sam, sam.start_api(LOOPBACK, choices.port)))
         wait_until_open(lambdas, (host, lambda_port), START_S)
         wait_until_open(api, (LOOPBACK, choices.port), START_S)
         functions = LambdaApi(f"http://{host}:{lambda_port}")
         undo.callback(functions.close)
-        api_url = f"http://{LOOPBACK}:{choices.port}"
         _warm(functions, _stages(variables), api_url)
 
         sqs = client("sqs", aws_url)
@@ -163,13 +168,13 @@ def _parameters(choices: Choices, moto_port: int, lambda_port: int) -> dict[str,
     return {**parameters, "BaseImage": choices.base_image} if choices.base_image else parameters
 
 
-def _public(template: Template) -> set[str]:
-    """Functions behind the HTTP API."""
-    return {
-        name
+def _invoked(template: Template) -> list[str]:
+    """Functions that are called otherwise than through the HTTP API: by another one, a queue or a schedule."""
+    events = {
+        name: {event["Type"] for event in properties.get("Events", {}).values()}
         for name, properties in template.functions().items()
-        if any(event["Type"] == "HttpApi" for event in properties.get("Events", {}).values())
     }
+    return [name for name, types in events.items() if types != {"HttpApi"}]
 
 
 def _stages(variables: Variables) -> set[str]:

@@ -120,6 +120,12 @@ class Template:
         if name == "Fn::Join":
             separator, parts = argument
             return separator.join(self._resolve(parts, lookup))
+        if name == "Fn::Split":
+            separator, text = argument
+            return self._resolve(text, lookup).split(separator)
+        if name == "Fn::Select":
+            index, items = argument
+            return self._resolve(items, lookup)[int(index)]
         raise TemplateError(f"{name} is not understood here: {argument!r}")
 
     def _reference(self, name: str, lookup: Lookup) -> Value:

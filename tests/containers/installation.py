@@ -55,7 +55,12 @@ def score(client: httpx.Client, body: dict[str, Any]) -> FraudVerdict:
 
 def recorded(aws: LocalAws) -> list[dict[str, Any]]:
     """Every event in the archive."""
-    s3, bucket = aws.client("s3"), aws.resources["ArchiveBucket"].ref
+    return objects(aws, "ArchiveBucket")
+
+
+def objects(aws: LocalAws, name: str) -> list[dict[str, Any]]:
+    """Every line of every object of the bucket."""
+    s3, bucket = aws.client("s3"), aws.resources[name].ref
     keys = [
         item["Key"]
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)

@@ -11,6 +11,7 @@ from typing import Any
 from local.aws.stack import LocalAws
 from tests.containers.installation import token
 from tests.template.outcomes import EXPECTED, event, faults
+from tests.template.stack import logical_id
 
 AT_ONCE = 3
 TIMEOUT_S = 120
@@ -26,9 +27,12 @@ def invoke(aws: LocalAws, file: str, folder: Path) -> Any:
     function, _, name = file.partition("/")
     given = folder / f"{function}-{name}"
     given.write_text(json.dumps(event(file, token(aws, "events"))))
-    logical_id = "".join(word.capitalize() for word in function.split("_")) + "Function"
     done = subprocess.run(  # noqa: S603 - sam
-        aws.sam.invoke(logical_id, given), env=aws.sam.environment(), capture_output=True, text=True, timeout=TIMEOUT_S
+        aws.sam.invoke(logical_id(function), given),
+        env=aws.sam.environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
     )
     lines = done.stdout.strip().splitlines()
     assert lines, f"{file}: {done.stderr[-1000:]}"

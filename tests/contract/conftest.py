@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.adapters.aws import decisions
+from assay.adapters.aws import outbox
 from local.aws.moto_server import moto, serving
 from tests.contract.faults import Faults
 from tests.contract.installations import PATIENT_S, AwsInstallation, SqliteInstallation
@@ -49,7 +49,7 @@ def aws_environment(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> pyte
 @pytest.fixture
 def aws(aws_environment: pytest.MonkeyPatch, faults: Faults) -> AwsInstallation:
     """New tables, a new topic and a queue behind it. Publishing may take as long as this machine needs."""
-    aws_environment.setattr(decisions, "PUBLISH_WITHIN_S", PATIENT_S)
+    aws_environment.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
     return AwsInstallation()
 
 

@@ -11,17 +11,33 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
+from assay.adapters.aws.attempts import DynamoAttemptStore
 from assay.adapters.aws.clients import Clients, patient
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
+from assay.adapters.aws.identity import IdentityTable
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.profile import DynamoProfileStore
 from assay.adapters.aws.profile_log import MAX_ROWS, ProfileLog
+from assay.adapters.aws.revocations import DynamoRevocations
+from assay.adapters.aws.service_clients import DynamoServiceClientStore
+from assay.adapters.aws.sessions import DynamoSessionStore
+from assay.adapters.aws.users import DynamoUserStore
+from assay.adapters.sqlite import identity as sqlite_identity
+from assay.adapters.sqlite.identity import (
+    SqliteAttemptStore,
+    SqliteServiceClientStore,
+    SqliteSessionStore,
+    SqliteUserStore,
+)
 from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
 from assay.adapters.sqlite.outbox import SqliteOutbox
+from assay.adapters.sqlite.revocations import SqliteRevocations
 from assay.features.transaction import Transaction
+from assay.identity.ports import AttemptStore, Revocations, ServiceClientStore, SessionStore, UserStore
 from assay.ports import DecisionRecord, DecisionStore, ProfileStore
 from assay.schemas.stages import StandInUsage
 from local.aws import resources
@@ -50,28 +66,15 @@ class Stores:
     decisions: DecisionStore
 
 
-class SqliteInstallation:
-    """A file. One process at a time."""
+@dataclass
+class Identity:
+    """What one process that keeps users has."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @asynccontextmanager
-    async def process(self) -> AsyncIterator[Stores]:
-        ledger = SqliteLedger(self._path)
-        try:
-            yield Stores(SqliteProfileStore(ledger, capacity=64), SqliteDecisionStore(ledger))
-        finally:
-            await ledger.close()
-
-    async def events(self) -> set[bytes]:
-        """All events of committed decisions that consumers have had, or will have."""
-        ledger = SqliteLedger(self._path)
-        outbox = SqliteOutbox(ledger, ["test"])
-        await outbox.open()
-        found = {event.body for event in await outbox.pending("test", 1_000)}
-        await ledger.close()
-        return found
+    users: UserStore
+    sessions: SessionStore
+    clients: ServiceClientStore
+    attempts: AttemptStore
+    revocations: Revocations
 
 
 @dataclass
@@ -84,6 +87,48 @@ class Clock:
         return self.now
 
 
+class SqliteInstallation:
+    """A file. One process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.clock = Clock()
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[Stores]:
+        ledger = SqliteLedger(self._path)
+        try:
+            yield Stores(SqliteProfileStore(ledger, capacity=64), SqliteDecisionStore(ledger))
+        finally:
+            await ledger.close()
+
+    @asynccontextmanager
+    async def identity(self) -> AsyncIterator[Identity]:
+        ledger = SqliteLedger(self._path)
+        revocations = SqliteRevocations(ledger)
+        stores = (
+            store(ledger, revocations) for store in (SqliteUserStore, SqliteSessionStore, SqliteServiceClientStore)
+        )
+        with patch.object(sqlite_identity, "now", self.clock):
+            try:
+                yield Identity(*stores, SqliteAttemptStore(ledger), revocations)
+            finally:
+                await ledger.close()
+
+    async def events(self) -> set[bytes]:
+        """All events of what was committed that consumers have had, or will have."""
+        return set(await self.announced())
+
+    async def announced(self) -> list[bytes]:
+        """The same events, each as often as it is there."""
+        ledger = SqliteLedger(self._path)
+        outbox = SqliteOutbox(ledger, ["test"])
+        await outbox.open()
+        found = [event.body for event in await outbox.pending("test", 1_000)]
+        await ledger.close()
+        return found
+
+
 class AwsInstallation:
     """Tables, made as the template says, and a topic with a queue behind it."""
 
@@ -92,7 +137,7 @@ class AwsInstallation:
         self.suffix = uuid4().hex[:12]
         self.clock = Clock()
         self.api = {name: resources.client(name, self.endpoint) for name in ("dynamodb", "sns", "sqs")}
-        self.tables = {name: self._table(f"{name}Table") for name in ("Decisions", "Profile", "Outbox")}
+        self.tables = {name: self._table(f"{name}Table") for name in ("Decisions", "Profile", "Outbox", "Identity")}
         self.topic = self.api["sns"].create_topic(Name=f"events-{self.suffix}")["TopicArn"]
         self.queue = self.api["sqs"].create_queue(QueueName=f"queue-{self.suffix}")["QueueUrl"]
         arn = self.topic.replace(":sns:", ":sqs:").replace("events-", "queue-")
@@ -120,10 +165,32 @@ class AwsInstallation:
         outbox = DynamoOutbox(dynamodb, self.tables["Outbox"], SnsEvents(sns, self.topic))
         return Stores(DynamoProfileStore(log), DynamoDecisionStore(dynamodb, self.tables["Decisions"], log, outbox))
 
+    @asynccontextmanager
+    async def identity(self, timeout_s: float = PATIENT_S) -> AsyncIterator[Identity]:
+        clients = Clients()
+        try:
+            dynamodb, sns = [await clients.open(service, patient(timeout_s)) for service in ("dynamodb", "sns")]
+            outbox = DynamoOutbox(dynamodb, self.tables["Outbox"], SnsEvents(sns, self.topic))
+            table = IdentityTable(dynamodb, self.tables["Identity"], outbox)
+            revocations = DynamoRevocations(dynamodb, self.tables["Identity"], lambda: self.clock.now / SECOND)
+            yield Identity(
+                DynamoUserStore(table, revocations),
+                DynamoSessionStore(table, revocations, self.clock),
+                DynamoServiceClientStore(table, revocations),
+                DynamoAttemptStore(table, self.clock),
+                revocations,
+            )
+        finally:
+            await clients.close()
+
     async def events(self) -> set[bytes]:
-        """All events of committed decisions that consumers have had, or will have."""
-        waiting = {bytes(item["body"]["B"]) for item in self.items("Outbox")}
-        return waiting | {body for body, _ in self.published()}
+        """All events of what was committed that consumers have had, or will have."""
+        return set(await self.announced())
+
+    async def announced(self) -> list[bytes]:
+        """The same events, each as often as it is there."""
+        waiting = [bytes(item["body"]["B"]) for item in self.items("Outbox")]
+        return waiting + [body for body, _ in self.published()]
 
     def published(self) -> list[tuple[bytes, dict[str, str]]]:
         """What has come out of the topic since the last time, with its attributes."""

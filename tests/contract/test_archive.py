@@ -177,6 +177,20 @@ def test_a_prefix_need_not_end_with_a_folder(archive: Archive) -> None:
     asyncio.run(main())
 
 
+def test_a_listing_can_go_on_after_a_key(archive: Archive) -> None:
+    async def main() -> None:
+        keys = ["a/1", "a/2", "b/1", "b=/1"]
+        for key in keys:
+            await archive.put(key, b"")
+        assert await archive.keys("", "a/1") == keys[1:]
+        assert await archive.keys("", "a/15") == keys[1:]
+        assert await archive.keys("b", "b/1") == ["b=/1"]
+        assert await archive.keys("a/", "a/1") == ["a/2"]
+        assert await archive.keys("", "b=/1") == []
+
+    asyncio.run(main())
+
+
 def test_a_large_object(archive: Archive) -> None:
     async def main() -> None:
         body = os.urandom(20 << 20)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from assay.adapters.aws import decisions
+from assay.adapters.aws import outbox
 from functions.outbox_sweeper.bootstrap import Settings, build
 from functions.outbox_sweeper.sweeper import Swept
 from tests.contract.faults import Faults
@@ -92,7 +92,7 @@ def test_a_verdict_does_not_wait_for_a_topic_that_stays_silent(
     aws: AwsInstallation, aws_environment: pytest.MonkeyPatch, faults: Faults
 ) -> None:
     async def scenario() -> None:
-        aws_environment.setattr(decisions, "PUBLISH_WITHIN_S", 0.1)
+        aws_environment.setattr(outbox, "PUBLISH_WITHIN_S", 0.1)
         faults.add("sns", "silent")
         async with asyncio.timeout(PATIENT_S / 2):
             await commit(aws, 1)

@@ -17,27 +17,22 @@ from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.ports import ScoredEvent, ScoredEventStore
 from assay.scored_event_archive import ScoredEventArchive
+from functions.post_auth_intelligence.recorder import read
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, UTC)
 Use = Callable[[ScoredEventStore], Awaitable[None]]
 
 
 def scored(transaction: str, client: str = "shop", at: datetime = NOON, note: str = "first") -> ScoredEvent:
-    event = {
-        "client_id": client,
-        "note": note,
-        "verdict": {"transaction_id": transaction, "decided_at": at.isoformat()},
+    verdict = {
+        "transaction_id": transaction,
+        "decided_at": at.isoformat(),
+        "decision": "APPROVE",
+        "is_early_exit": False,
+        "release": {"version": "2026.11.1", "hash": "ab"},
     }
-    return ScoredEvent(
-        client_id=client,
-        transaction_id=transaction,
-        decided_at=at,
-        decision="APPROVE",
-        release_version="2026.11.1",
-        release_hash="ab",
-        is_early_exit=False,
-        body=json.dumps(event).encode(),
-    )
+    head = {"event": "transaction.scored", "version": 1, "client_id": client, "note": note}
+    return read(json.dumps({**head, "features": {}, "transaction": {}, "verdict": verdict}).encode())
 
 
 @asynccontextmanager

@@ -157,8 +157,8 @@ def test_a_locked_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_broken_token_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
-    (tmp_path / "keys" / "token-signing.pem").write_text("not a key")
-    assert "token-signing.pem" in refusal(tmp_path)
+    (tmp_path / "keys" / "token-signing.json").write_text("not a key")
+    assert "token-signing.json" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("inside", ["nothing", "a database"])

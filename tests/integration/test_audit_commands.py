@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from assay.adapters.local.archive import FolderArchive
 from assay.adapters.sqlite.audit import SqliteAuditAnchorStore
-from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
+from assay.adapters.sqlite.ledger import INSERT_EVENT, SqliteDecisionStore, SqliteLedger, SqliteProfileStore
 from assay.adapters.sqlite.outbox import SqliteOutbox
 from assay.audit.chain import PREFIX
 from assay.audit.reading import Record, lines, parse
@@ -22,11 +22,13 @@ from assay.features.rates import Rates
 from assay.features.transaction import Transaction
 from assay.geoip import GEOIP
 from assay.schemas.base import FeatureValue
+from assay.schemas.event import Event
 from assay.schemas.geoip import GeoIpResult
 from assay.stage_client import StageClient
 from functions.audit_log.recorder import AuditLog
 from functions.orchestrator.intake import read_transaction
 from functions.orchestrator.pipeline import Pipeline, Settings
+from local.audit.records import shown
 from local.audit.redecide import Redecider, recorded_release
 from local.cli import app
 from local.embedded import Places, inline_stages, open_champion
@@ -92,6 +94,9 @@ async def fill(places: Places, count: int) -> None:
     bodies.append(json.dumps(flat).encode())
     for number, body in enumerate(bodies):
         await pipeline.score(read_transaction(body, "shop", rates, now), explain=number % 3 == 0)
+        if number % 20 == 0:
+            promoted = Event.now("release.promoted", "usr_1", version=release.version).to_json()
+            await ledger.commits.commit([(INSERT_EVENT, (promoted, "release.promoted"))])
     await Relay(outbox, [log]).drain()
     await ledger.close()
 
@@ -110,8 +115,14 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
 
 
 @pytest.fixture(scope="module")
-def records(places: Places) -> list[Record]:
+def everything(places: Places) -> list[Record]:
     return asyncio.run(all_records(places))
+
+
+@pytest.fixture(scope="module")
+def records(everything: list[Record]) -> list[Record]:
+    """The decisions."""
+    return [record for record in everything if record.kind == "transaction.scored"]
 
 
 def command(*arguments: object) -> tuple[int, str]:
@@ -158,10 +169,10 @@ def test_a_release_of_another_hash_does_not_decide(places: Places, records: list
         recorded_release(places, replace(records[0], event=event))
 
 
-def test_the_commands_over_a_whole_log(places: Places, records: list[Record]) -> None:
+def test_the_commands_over_a_whole_log(places: Places, everything: list[Record]) -> None:
     code, output = command("audit", "verify", "--data-dir", places.data, "--json")
     facts = json.loads(output)
-    assert (code, facts["whole"], facts["anchored"], facts["records"]) == (0, True, True, len(records))
+    assert (code, facts["whole"], facts["anchored"], facts["records"]) == (0, True, True, len(everything))
     assert command("audit", "verify", places.audit)[0] == 0
     code, output = command("audit", "show", "sample-risky-1", "--data-dir", places.data)
     shown = json.loads(output)
@@ -171,6 +182,15 @@ def test_the_commands_over_a_whole_log(places: Places, records: list[Record]) ->
     assert code == 0 and output.startswith("equal: ")
     code, output = command("replay-decision", "sample-risky-1", "--data-dir", places.data, "--json")
     assert code == 0 and json.loads(output)["equal"] is True
+
+
+def test_what_an_operator_did_is_shown_by_its_id_and_is_no_decision(places: Places, everything: list[Record]) -> None:
+    promoted = [record for record in everything if record.kind == "release.promoted"]
+    assert len(promoted) > 5
+    code, output = command("audit", "show", promoted[3].id, "--data-dir", places.data)
+    assert code == 0 and json.loads(output) == json.loads(shown(promoted[3]))
+    assert command("audit", "show", promoted[3].id, "--client", "shop", "--data-dir", places.data)[0] == 1
+    assert command("replay-decision", promoted[3].id, "--data-dir", places.data)[0] == 1
 
 
 @pytest.mark.parametrize("name", ["show", "replay-decision"])

@@ -1,6 +1,8 @@
 """The audit log's consumer over a real folder and a real database, killed in between, delivered to again."""
 
 import asyncio
+import gzip
+import json
 import multiprocessing
 import os
 import signal
@@ -15,9 +17,10 @@ from assay.adapters.sqlite import audit as sqlite_audit
 from assay.adapters.sqlite.audit import SqliteAuditAnchorStore, find_records, read_anchor
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.schema import SCHEMA_VERSION, TABLES, open_database
-from assay.audit import START, Entry, Head, seal
+from assay.audit import START, Batch, Entry, seal
 from assay.errors import PoisonEvent, StorageError
-from assay.ports import OutboxEvent
+from assay.ports import AuditPlace, OutboxEvent
+from assay.schemas.event import Event
 from functions.audit_log.recorder import AuditLog
 from local.audit.verify import prove
 from tests.harness.audit import NOW, event, held, objects, open_log
@@ -57,13 +60,65 @@ def test_deliveries_again_in_other_company_and_order_are_recorded_once(tmp_path:
 def test_the_same_id_of_another_client_is_another_transaction(tmp_path: Path) -> None:
     deliver(tmp_path, [event(1), event(1, "other")])
     assert recorded(tmp_path) == ["t-1", "t-1"]
-    assert find_records(tmp_path / "assay.db", "transaction.scored", "t-1") == [("shop", 1), ("other", 2)]
+    found = find_records(tmp_path / "assay.db", "t-1")
+    assert [(record.client_id, record.place.sequence) for record in found] == [("shop", 1), ("other", 2)]
 
 
-def test_poison_records_nothing(tmp_path: Path) -> None:
-    for body in (b"", b"{}", b"[]", b"\xff", b'{"event": "transaction.scored", "version": 2}'):
-        with pytest.raises(PoisonEvent):
-            deliver(tmp_path, [event(1), OutboxEvent(2, body)])
+def operator_event(kind: str = "user.logged_in", **changes: object) -> OutboxEvent:
+    """What a person did; changed, what somebody forges."""
+    genuine = json.loads(Event.now(kind, "usr_1", role="lead", scopes=["audit:read"]).to_json())
+    return OutboxEvent(1, json.dumps({**genuine, **changes}).encode(), kind)
+
+
+def test_what_operators_do_is_in_the_same_chain(tmp_path: Path) -> None:
+    logged_in, promoted = operator_event(), operator_event("release.promoted")
+    deliver(tmp_path, [event(1), logged_in], [logged_in, event(2), promoted, logged_in], [promoted, logged_in])
+    ids = [json.loads(item.body)["id"] for item in (logged_in, promoted)]
+    assert recorded(tmp_path) == ["t-1", ids[0], "t-2", ids[1]]
+    (found,) = find_records(tmp_path / "assay.db", ids[1])
+    assert (found.kind, found.client_id, found.place.sequence) == ("release.promoted", "usr_1", 4)
+    whole(tmp_path)
+
+
+def test_the_first_of_an_id_stays_whatever_comes_later(tmp_path: Path) -> None:
+    """The same event three times, in another order, and once more with another content."""
+    first = operator_event()
+    id_ = json.loads(first.body)["id"]
+    forged = operator_event(id=id_, data={"role": "admin"})
+    deliver(tmp_path, [first], [event(1), first], [first, event(1)], [forged])
+    assert recorded(tmp_path) == [id_, "t-1"]
+    assert b"lead" in gzip.decompress(objects(tmp_path / "audit")[0].read_bytes())
+    whole(tmp_path)
+
+
+SCORED = json.loads(event(1).body)
+POISON = {
+    "nothing": b"",
+    "an empty object": b"{}",
+    "a list": b"[]",
+    "not UTF-8": b"\xff",
+    "scored, version 2": json.dumps({**SCORED, "version": 2}).encode(),
+    "scored, version 1.0": json.dumps({**SCORED, "version": "1"}).encode(),
+    "scored by nobody": json.dumps({**SCORED, "client_id": ""}).encode(),
+    "scored by two": json.dumps({**SCORED, "client_id": "shop#other"}).encode(),
+    "scored without a verdict": json.dumps({**SCORED, "verdict": None}).encode(),
+    "an id that no store takes": json.dumps({**SCORED, "verdict": {"transaction_id": "x" * 5_000}}).encode(),
+    "of no kind": operator_event(event="LOGGED IN").body,
+    "of a later version": operator_event(version=2).body,
+    "without an id": operator_event(id="").body,
+    "by nobody": operator_event(client_id=None).body,
+    "at no time": operator_event(occurred_at="yesterday").body,
+    "with a field more": operator_event(password="secret").body,
+    "with an object in its data": operator_event(data={"x": {"y": 1}}).body,
+    "a scored event of the other shape": operator_event(event="transaction.scored").body,
+}
+
+
+@pytest.mark.parametrize("body", POISON.values(), ids=POISON)
+def test_poison_records_nothing_and_says_nothing_of_itself(tmp_path: Path, body: bytes) -> None:
+    with pytest.raises(PoisonEvent) as refused:
+        deliver(tmp_path, [event(1), OutboxEvent(2, body)])
+    assert "secret" not in str(refused.value)
     assert recorded(tmp_path) == []
 
 
@@ -107,10 +162,10 @@ def test_a_fault_of_the_anchor_is_mended_by_the_next_delivery(tmp_path: Path) ->
     class Full(SqliteAuditAnchorStore):
         full = True
 
-        async def advance(self, head: Head, entries: Sequence[Entry]) -> None:
+        async def advance(self, batch: Batch, entries: Sequence[Entry]) -> None:
             if self.full:
                 raise StorageError("full")
-            await super().advance(head, entries)
+            await super().advance(batch, entries)
 
     async def main() -> None:
         ledger = SqliteLedger(tmp_path / "assay.db")
@@ -164,6 +219,27 @@ def test_a_log_that_grows_while_it_is_verified_is_whole(tmp_path: Path) -> None:
         await ledger.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before the object", "after the object"])
+def test_an_object_announced_by_the_version_before_is_taken_up_or_forgotten(tmp_path: Path, written: bool) -> None:
+    """That one noted the hash of what it was about to write, and not the bytes."""
+    deliver(tmp_path, [event(1)])
+    head = read_anchor(tmp_path / "assay.db").head
+    announced = seal(head, [Entry("transaction.scored", "shop", "t-2", event(2).body)], NOW)
+    if written:
+        (tmp_path / "audit" / announced.key).write_bytes(announced.body)
+    with sqlite3.connect(tmp_path / "assay.db") as connection:
+        note = (announced.head.sequence, announced.head.hash)
+        connection.execute("UPDATE audit_anchor SET intended_sequence = ?, intended_hash = ?", note)
+        connection.execute("DELETE FROM audit_objects")
+    connection.close()
+    assert prove(tmp_path / "audit", show=False).whole
+    deliver(tmp_path, [event(3), event(2)], [event(4)])
+    assert sorted(recorded(tmp_path)) == ["t-1", "t-2", "t-3", "t-4"]
+    whole(tmp_path)
+    places = {record.place for n in range(1, 5) for record in find_records(tmp_path / "assay.db", f"t-{n}")}
+    assert len(places) == 4 and AuditPlace(1, "") in places
 
 
 def test_a_file_of_the_version_before_is_brought_up_in_place(tmp_path: Path) -> None:

@@ -92,3 +92,40 @@ def test_what_is_returned_from_is_durable(connection: sqlite3.Connection, tmp_pa
         await commits.close()
 
     asyncio.run(scenario())
+
+
+def test_work_looks_at_what_went_before_and_its_answer_is_durable(
+    connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    async def scenario() -> list[int | None]:
+        commits = GroupCommit(connection)
+
+        def one_more(connection: sqlite3.Connection) -> int:
+            (highest,) = connection.execute("SELECT coalesce(max(a), 0) FROM t").fetchone()
+            connection.execute("INSERT INTO t VALUES (?)", (highest + 1,))
+            return int(highest) + 1
+
+        answers = await asyncio.gather(*(commits.run(one_more) for _ in range(50)), commits.commit(insert(100)))
+        assert rows(tmp_path)[-1] == max(answer for answer in answers if answer)
+        await commits.close()
+        return answers
+
+    assert asyncio.run(scenario()) == [*range(101, 151), None]
+    assert CountingConnection.commits < 10
+
+
+def test_works_fault_fails_nobody_else(connection: sqlite3.Connection, tmp_path: Path) -> None:
+    def fault(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO t VALUES (7)")
+        raise ValueError("no")
+
+    async def scenario() -> list[BaseException | None]:
+        commits = GroupCommit(connection)
+        works = (commits.commit(insert(1)), commits.run(fault), commits.run(lambda _: None), commits.commit(insert(2)))
+        outcomes = await asyncio.gather(*works, return_exceptions=True)
+        await commits.close()
+        return outcomes
+
+    outcomes = asyncio.run(scenario())
+    assert [type(outcome) for outcome in outcomes] == [type(None), StorageError, type(None), type(None)]
+    assert rows(tmp_path) == [1, 2]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from assay.adapters.aws import clients, decisions
+from assay.adapters.aws import clients, outbox
 from assay.errors import AssayError, SettingsError
 from assay.schemas.verdict import FraudVerdict, TransactionScored
 from functions.orchestrator.pipeline import STAGES
@@ -105,6 +105,7 @@ def environment(aws: AwsInstallation, host: StageHost, topology: str) -> dict[st
         "ASSAY_DECISIONS_TABLE": aws.tables["Decisions"],
         "ASSAY_PROFILE_TABLE": aws.tables["Profile"],
         "ASSAY_OUTBOX_TABLE": aws.tables["Outbox"],
+        "ASSAY_IDENTITY_TABLE": aws.tables["Identity"],
         "ASSAY_EVENTS_TOPIC": aws.topic,
         "ASSAY_JWKS": f"s3://{BUCKET}/identity/jwks.json",
         "ASSAY_TOKEN_ISSUER": tokens.ISSUER,
@@ -151,7 +152,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         # a test does not fail because the machine is slow
         patient = clients.patient
         patch.setattr(clients, "patient", lambda: patient(PATIENT_S))
-        patch.setattr(decisions, "PUBLISH_WITHIN_S", PATIENT_S)
+        patch.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
         s3 = client("s3", endpoint)
         s3.create_bucket(Bucket=BUCKET)
         where = {"ASSAY_RELEASES": f"s3://{BUCKET}/releases", "ASSAY_JWKS": f"s3://{BUCKET}/identity/jwks.json"}

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from assay.adapters.local.signing_keys import FolderSigningKeys
+from assay.alerts.config import load_config
+from assay.identity.signing import KeyRing
 from local import tokens
 from local.aws.errors import InvokeError, LocalAwsError, TemplateError
 from local.aws.lambda_api import LambdaApi
@@ -22,7 +25,7 @@ from local.aws.mappings import QueueMapping, Schedule
 from local.aws.moto_server import one_at_a_time
 from local.aws.poller import Pollers, QueuePoller
 from local.aws.processes import Child, free_port, wait_until_open
-from local.aws.publish import publish
+from local.aws.publish import publish, publish_alerts, publish_signing_keys
 from local.aws.resources import Resources, client
 from local.aws.template import Template
 from local.embedded import Places
@@ -166,7 +169,8 @@ def test_the_templates_own_resources_are_made_as_it_says(moto: str, tmp_path: Pa
     resources = Resources(template, moto)
     made = resources.create()
     assert resources.create() == made
-    wanted = template.of_type("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::S3::Bucket")
+    kinds = ("DynamoDB::Table", "SQS::Queue", "SNS::Topic", "SNS::Subscription", "S3::Bucket", "SecretsManager::Secret")
+    wanted = template.of_type(*(f"AWS::{kind}" for kind in kinds))
     assert set(wanted) <= set(made)
 
     ttl = client("dynamodb", moto).describe_time_to_live(TableName=made["ProfileTable"].ref)
@@ -185,9 +189,12 @@ def test_the_templates_own_resources_are_made_as_it_says(moto: str, tmp_path: Pa
     lock = client("s3", moto).get_object_lock_configuration(Bucket=made["AuditBucket"].ref)
     assert lock["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]["Mode"] == "GOVERNANCE"
 
-    client("sns", moto).publish(TopicArn=made["EventsTopic"].ref, Message="raw", MessageAttributes={})
-    (message,) = sqs.receive_message(QueueUrl=made["PostAuthIntelligenceQueue"].ref)["Messages"]
-    assert message["Body"] == "raw"
+    sns, topic = client("sns", moto), made["EventsTopic"].ref
+    for kind in ("transaction.scored", "user.logged_in"):
+        attributes = {"event": {"DataType": "String", "StringValue": kind}}
+        sns.publish(TopicArn=topic, Message=kind, MessageAttributes=attributes)
+    assert bodies(sqs, made["PostAuthIntelligenceQueue"].ref) == {"transaction.scored"}
+    assert bodies(sqs, made["AuditLogQueue"].ref) == {"transaction.scored", "user.logged_in"}
 
     places = Places(tmp_path)
     variables = {"F": {"ASSAY_RELEASES": "s3://releasesbucket-local/r", "ASSAY_JWKS": "s3://releasesbucket-local/k"}}
@@ -198,6 +205,31 @@ def test_the_templates_own_resources_are_made_as_it_says(moto: str, tmp_path: Pa
     for file in (places.releases / version).iterdir():
         stored = s3.get_object(Bucket="releasesbucket-local", Key=f"r/{version}/{file.name}")
         assert stored["Body"].read() == file.read_bytes()
+
+
+def test_functions_find_keys_and_alerts_when_they_start(moto: str, tmp_path: Path) -> None:
+    secrets, s3, ses = client("secretsmanager", moto), client("s3", moto), client("sesv2", moto)
+    secret = secrets.create_secret(Name="keys")["ARN"]
+    s3.create_bucket(Bucket="found-at-start")
+    variables = {
+        "Users": {"ASSAY_SIGNING_KEYS": f"secretsmanager:{secret}"},
+        "Alerts": {"ASSAY_ALERTS": "s3://found-at-start/alerts/alerts.yaml", "ASSAY_MAIL_FROM": "assay@example.org"},
+    }
+    places = Places(tmp_path)
+    publish_signing_keys(variables, places, secrets)
+    kept = KeyRing.from_json(secrets.get_secret_value(SecretId=secret)["SecretString"], "secret")
+    assert kept.jwks(0) == FolderSigningKeys(places.keys).read().jwks(0)
+
+    publish_alerts(variables, "http://127.0.0.1:3000", s3, ses)
+    text = s3.get_object(Bucket="found-at-start", Key="alerts/alerts.yaml")["Body"].read()
+    config = load_config(text)
+    assert (config.link, config.routes[0].to) == ("http://127.0.0.1:3000", ["duty@example.org"])
+    assert ses.get_email_identity(EmailIdentity="assay@example.org")["IdentityType"] == "EMAIL_ADDRESS"
+
+
+def bodies(sqs: Any, url: str) -> set[str]:
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return {message["Body"] for message in messages}
 
 
 @pytest.mark.parametrize(

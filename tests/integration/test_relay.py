@@ -7,9 +7,9 @@ import pytest
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.outbox import SqliteOutbox
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
-from assay.errors import StorageError
+from assay.errors import PoisonEvent, StorageError
 from assay.ports import OutboxEvent
-from functions.post_auth_intelligence.recorder import PoisonEvent, ScoredEventRecorder
+from functions.post_auth_intelligence.recorder import ScoredEventRecorder
 from local import relay as relay_module
 from local.relay import Relay
 
@@ -19,7 +19,10 @@ class Collector:
 
     name = "collector"
 
-    def __init__(self, poison: frozenset[bytes] = frozenset(), failures: int = 0) -> None:
+    def __init__(
+        self, poison: frozenset[bytes] = frozenset(), failures: int = 0, kinds: frozenset[str] | None = None
+    ) -> None:
+        self.kinds = kinds
         self.got: list[bytes] = []
         self.poison = poison
         self.failures = failures
@@ -45,6 +48,7 @@ def emit(*bodies: bytes):
 
 def run(tmp_path: Path, consumer: object, *bodies: bytes) -> list[tuple[object, ...]]:
     async def main() -> list[tuple[object, ...]]:
+        tmp_path.mkdir(exist_ok=True)
         ledger = SqliteLedger(tmp_path / "assay.db")
         outbox = SqliteOutbox(ledger, [consumer.name])  # type: ignore[attr-defined]
         await outbox.open()
@@ -63,6 +67,15 @@ def test_events_arrive_in_order(tmp_path: Path) -> None:
     bodies = [str(n).encode() for n in range(1_000)]
     assert run(tmp_path, consumer, *bodies) == []
     assert consumer.got == bodies
+
+
+def test_a_consumer_gets_the_kinds_it_wants_and_passes_over_the_rest(tmp_path: Path) -> None:
+    consumer = Collector(kinds=frozenset({"user.logged_in"}))
+    assert run(tmp_path, consumer, b"scored") == []
+    assert consumer.got == []
+    everything = Collector(kinds=frozenset({"transaction.scored"}))
+    assert run(tmp_path / "b", everything, b"scored") == []
+    assert everything.got == [b"scored"]
 
 
 def test_a_poison_event_is_buried_and_its_neighbours_arrive(tmp_path: Path) -> None:

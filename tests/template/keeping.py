@@ -76,7 +76,7 @@ def state_that_can_be_lost(resources: Resources) -> list[str]:
             faults.append(f"{name}: not protected from deletion")
         if table.get("BillingMode") != "PAY_PER_REQUEST":
             faults.append(f"{name}: throttles above a fixed capacity")
-    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket"):
+    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"):
         for name in of_type(resources, kind):
             if {resources[name].get("DeletionPolicy"), resources[name].get("UpdateReplacePolicy")} != {"Retain"}:
                 faults.append(f"{name}: goes with the stack")
@@ -89,6 +89,9 @@ def tables_of_another_shape(resources: Resources) -> list[str]:
         "DecisionsTable": (["pk"], None),
         "ProfileTable": (["pk", "sk"], "expires_at"),
         "OutboxTable": (["pk", "sk"], None),
+        "IdentityTable": (["pk", "sk"], "expires_at"),
+        "AlertsTable": (["pk", "sk"], "expires_at"),
+        "AuditAnchorTable": (["pk"], None),
     }
     found = {
         name: (
@@ -101,6 +104,16 @@ def tables_of_another_shape(resources: Resources) -> list[str]:
         f"{name}: {found.get(name)}, should be {expected.get(name)}"
         for name in sorted(expected.keys() | found.keys())
         if found.get(name) != expected.get(name)
+    ]
+
+
+def secrets_made_here(resources: Resources) -> list[str]:
+    """What is secret is put in later, by command: a value in a template would be read by many."""
+    return [
+        f"{name}: {field}"
+        for name, secret in of_type(resources, "AWS::SecretsManager::Secret").items()
+        for field in ("SecretString", "GenerateSecretString")
+        if field in secret
     ]
 
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from tests.template.apps import APPS
 from tests.template.stack import Resources, functions, of_type, variables
 
-STAGES = ("rules_engine", "isolation_forest", "autoencoder", "xgboost_classifier", "decision_engine")
+STAGES = ("geoip", "rules_engine", "isolation_forest", "autoencoder", "xgboost_classifier", "decision_engine")
 API_DEFAULT_MS = 30_000
+GUESSED = {
+    "POST /auth/login",
+    "POST /auth/refresh",
+    "POST /oauth/token",
+    "POST /users",
+    "POST /users/me/password",
+}
+"""Where a password, a token or an address can be tried."""
 MIN_RECEIVES = 5
 
 
 def timeouts_that_do_not_decrease(resources: Resources) -> list[str]:
-    """API > orchestrator > every stage > the deadline of a decision."""
+    """API > every function behind it; orchestrator > every stage > the deadline of a decision."""
     found = functions(resources)
     orchestrator = found["orchestrator"]
     steps = [
         ("API", _api_timeout_s(resources)),
-        ("orchestrator", orchestrator["Timeout"]),
+        *((name, found[name]["Timeout"]) for name in APPS),
         *sorted(((name, found[name]["Timeout"]) for name in STAGES if name in found), key=lambda step: -step[1]),
         ("deadline", int(variables(orchestrator)["ASSAY_DEADLINE_MS"]) / 1000),
     ]
-    outer = {"API": 0, "orchestrator": 1, "deadline": 3}
+    outer = {"API": 0, **dict.fromkeys(APPS, 1), "deadline": 3}
     return [
         f"{inner} has {inner_s} s, {name} no more than {name_s} s"
         for name, name_s in steps
@@ -36,6 +45,21 @@ def _api_timeout_s(resources: Resources) -> float:
 def _integrations(api: dict) -> list[dict]:
     methods = [method for path in api["Body"]["paths"].values() for method in path.values()]
     return [method["x-amazon-apigateway-integration"] for method in methods]
+
+
+def guesses_as_fast_as_requests(resources: Resources) -> list[str]:
+    """Routes where something can be guessed take fewer requests than the rest, and no route takes more."""
+    faults = []
+    for stage in of_type(resources, "AWS::ApiGatewayV2::Stage").values():
+        common, own = stage["DefaultRouteSettings"], stage.get("RouteSettings", {})
+        faults += [f"{route}: not limited of its own" for route in sorted(GUESSED - own.keys())]
+        faults += [
+            f"{route}: {limit} is no less than that of all routes"
+            for route, settings in own.items()
+            for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit")
+            if settings.get(limit, common[limit]) >= common[limit]
+        ]
+    return faults
 
 
 def messages_seen_again_too_soon(resources: Resources) -> list[str]:

@@ -13,6 +13,9 @@ ACTION = re.compile(r"[a-z0-9]+:[A-Z][A-Za-z]+")
 ON_ANYTHING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 """Actions for which IAM knows no resource to name."""
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+REVOKED_ONLY = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["REVOKED"]}}
+SES = "arn:aws:ses:us-east-1:123456789012:identity"
+WEBHOOK_SECRETS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:assay-local"
 CALLERS = {"apigateway.amazonaws.com", "events.amazonaws.com"}
 
 
@@ -30,8 +33,8 @@ def rights_too_wide(resources: Resources) -> list[str]:
 
 
 def _is_narrow(target: str) -> bool:
-    path = target.removesuffix("/*")
-    return "*" not in path and ("/" in path or path == target)
+    before, star, after = target.partition("*")
+    return not star or (not after and bool(before.partition("/")[2]))
 
 
 def roles_not_written_here(resources: Resources) -> list[str]:
@@ -85,10 +88,24 @@ def rights_that_do_not_fit_the_settings(resources: Resources) -> list[str]:
     return faults
 
 
+def identities_read_by_others(resources: Resources) -> list[str]:
+    """Password hashes are for `users`: any other function sees the list of revoked sessions, and nothing else."""
+    return [
+        f"{folder}: may {statement['Action']} on all of IdentityTable"
+        for folder, function in functions(resources).items()
+        for statement in statements_of(resources, function)
+        if "IdentityTable.Arn" in as_list(statement["Resource"])
+        and folder != "users"
+        and (statement["Action"] != "dynamodb:Query" or statement.get("Condition") != REVOKED_ONLY)
+    ]
+
+
 def _named(resources: Resources, function: dict[str, Any]) -> set[str]:
-    """The resources that appear in the function's environment."""
-    words = {word for value in variables(function).values() for word in re.split(r"[:/]+", str(value))}
-    return words & resources.keys()
+    """The resources that appear in the function's environment; who it sends mails as, what it signs webhooks with."""
+    given = variables(function)
+    words = {word for value in given.values() for word in re.split(r"[:/]+", str(value))}
+    mail = {SES} if str(given.get("ASSAY_MAIL")).startswith("ses:") else set()
+    return (words & resources.keys()) | mail | ({WEBHOOK_SECRETS} if "ASSAY_ALERTS" in given else set())
 
 
 def _sources(resources: Resources, folder: str) -> set[str]:

@@ -16,7 +16,7 @@ from local.aws.template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
-INLINE = {"RulesEnginePlacement": "Inline", "DecisionEnginePlacement": "Inline"}
+INLINE = {"RulesEnginePlacement": "Inline", "DecisionEnginePlacement": "Inline", "GeoipPlacement": "Inline"}
 EXTRAS = {"Tracing": "Active", "AlarmEmail": "a@example.org", "ProvisionedConcurrency": "2"}
 CHOICES: dict[str, dict[str, str]] = {
     "all_separate": {},

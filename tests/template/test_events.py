@@ -15,19 +15,23 @@ from typing import Any
 import pytest
 
 from assay import stages
-from functions.orchestrator.http_events import HttpEvents
+from assay.geoip import GEOIP
+from assay.http.lambda_events import HttpEvents
 from functions.post_auth_intelligence.recorder import read
 from local.embedded import Embedded, Places
 from local.tokens import SCOPES, mint
+from tests.template.apps import APPS
 from tests.template.invoke import outcome
 from tests.template.limits import STAGES
 from tests.template.outcomes import EVENTS, EXPECTED, TOKEN, event, faults
-from tests.template.stack import ROOT, functions, of_type, stack
+from tests.template.stack import ROOT, functions, logical_id, of_type, stack
 from tests.template.wiring import routes
 
 FOLDERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
-REQUESTS = {stage.name: stage.request_type for stage in vars(stages).values() if isinstance(stage, stages.Stage)}
-API_EVENTS = [file for file in EXPECTED if file.startswith("orchestrator/") and "routeKey" in event(file)]
+KNOWN = [GEOIP, *(stage for stage in vars(stages).values() if isinstance(stage, stages.Stage))]
+REQUESTS = {stage.name: stage.request_type for stage in KNOWN}
+API_EVENTS = [file for file in EXPECTED if file.partition("/")[0] in APPS and "routeKey" in event(file)]
+SCHEDULED = [file for file in EXPECTED if "detail-type" in event(file)]
 QUEUE_EVENTS = [file for file in EXPECTED if "Records" in event(file)]
 
 
@@ -104,11 +108,12 @@ def test_a_message_is_an_event_as_it_is_published() -> None:
     assert [read(body).decision for body in bodies] == ["APPROVE", "DECLINE"]
 
 
-def test_the_schedule_is_a_rule_of_eventbridge() -> None:
-    rule = event("outbox_sweeper/schedule.json")
+@pytest.mark.parametrize("file", SCHEDULED)
+def test_a_schedule_is_a_rule_of_eventbridge(file: str) -> None:
+    rule = event(file)
     assert (rule["source"], rule["detail-type"]) == ("aws.events", "Scheduled Event")
-    (name,) = of_type(stack("all_separate"), "AWS::Events::Rule")
-    assert rule["resources"][0].endswith(name)
+    (name,) = (name for name in of_type(stack("all_separate"), "AWS::Events::Rule") if name in rule["resources"][0])
+    assert logical_id(file.partition("/")[0]) in name
 
 
 @pytest.mark.parametrize("folder", [*STAGES, "post_auth_intelligence"])
@@ -122,13 +127,13 @@ def test_events_give_what_is_expected(folder: str, tmp_path: Path) -> None:
 
 
 def test_http_events_give_what_is_expected(tmp_path: Path) -> None:
-    """The orchestrator's own entry, over the embedded product."""
+    """The entry of HTTP that the functions share, over the embedded product."""
     loop = asyncio.new_event_loop()
-    places = Places(tmp_path, geoip=tmp_path / "none.mmdb")  # as on AWS, where there is none yet
+    places = Places(tmp_path)
     embedded = Embedded(places)
     handler, token = HttpEvents(embedded.app, loop), mint(places.keys, "shop", SCOPES, 3600)
     loop.run_until_complete(embedded.start())
-    files = [file for file in EXPECTED if file.startswith("orchestrator/")]
+    files = [file for file in EXPECTED if file in API_EVENTS or file.startswith("orchestrator/")]
     found = [fault for file in files for fault in faults(file, outcome(handler, event(file, token)))]
     loop.run_until_complete(embedded.close())
     loop.close()

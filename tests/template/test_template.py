@@ -22,13 +22,28 @@ DELETE = object()
 MUTATIONS: list[tuple[Check, str, str, Any]] = [
     (limits.timeouts_that_do_not_decrease, "OrchestratorFunction", "Properties.Timeout", 30),
     (limits.timeouts_that_do_not_decrease, "AutoencoderFunction", "Properties.Timeout", 15),
+    (limits.timeouts_that_do_not_decrease, "UsersFunction", "Properties.Timeout", 30),
     (
         limits.timeouts_that_do_not_decrease,
         "OrchestratorFunction",
         "Properties.Environment.Variables.ASSAY_DEADLINE_MS",
         6000,
     ),
+    (
+        limits.guesses_as_fast_as_requests,
+        "ApiApiGatewayDefaultStage",
+        "Properties.RouteSettings.POST /oauth/token",
+        DELETE,
+    ),
+    (
+        limits.guesses_as_fast_as_requests,
+        "ApiApiGatewayDefaultStage",
+        "Properties.RouteSettings.POST /auth/login.ThrottlingRateLimit",
+        500,
+    ),
     (limits.messages_seen_again_too_soon, "PostAuthIntelligenceQueue", "Properties.VisibilityTimeout", 61),
+    (limits.messages_seen_again_too_soon, "AuditLogQueue", "Properties.VisibilityTimeout", 120),
+    (limits.messages_seen_again_too_soon, "AlertsFunction", "Properties.Timeout", 60),
     (limits.messages_seen_again_too_soon, "PostAuthIntelligenceFunction", "Properties.Timeout", 15),
     (limits.queues_without_redrive, "PostAuthIntelligenceQueue", "Properties.RedrivePolicy.maxReceiveCount", 4),
     (limits.queues_without_redrive, "PostAuthIntelligenceQueue", "Properties.RedrivePolicy", DELETE),
@@ -77,6 +92,13 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
         "ReleasesBucket.Arn/*",
     ),
     (rights.rights_too_wide, "RulesEngineRole", "Properties.Policies.0.PolicyDocument.Statement.1.Resource", "*"),
+    (rights.rights_too_wide, "AlertsRole", "Properties.Policies.0.PolicyDocument.Statement.6.Resource", "*"),
+    (
+        rights.rights_too_wide,
+        "AuditLogRole",
+        "Properties.Policies.0.PolicyDocument.Statement.4.Resource",
+        "AuditBucket.Arn/*",
+    ),
     (rights.roles_not_written_here, "RulesEngineFunction", "Properties.Role", "AutoencoderRole.Arn"),
     (
         rights.roles_not_written_here,
@@ -108,6 +130,36 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
         "Properties.Policies.0.PolicyDocument.Statement.0.Resource",
         "OrchestratorLogs.Arn",
     ),
+    (
+        rights.rights_that_do_not_fit_the_settings,
+        "UsersRole",
+        "Properties.Policies.0.PolicyDocument.Statement.2.Resource",
+        "elsewhere",
+    ),
+    (
+        rights.rights_that_do_not_fit_the_settings,
+        "UsersRole",
+        "Properties.Policies.0.PolicyDocument.Statement.1.Resource",
+        "AuditBucket.Arn/dt=*",
+    ),
+    (
+        rights.rights_that_do_not_fit_the_settings,
+        "AlertsFunction",
+        "Properties.Environment.Variables.ASSAY_MAIL",
+        "smtp://localhost:25",
+    ),
+    (
+        rights.identities_read_by_others,
+        "AlertsRole",
+        "Properties.Policies.0.PolicyDocument.Statement.4.Condition",
+        DELETE,
+    ),
+    (
+        rights.identities_read_by_others,
+        "AuditLogRole",
+        "Properties.Policies.0.PolicyDocument.Statement.3.Action",
+        ["dynamodb:Query", "dynamodb:GetItem"],
+    ),
     (rights.callers_not_named, "OrchestratorFunctionScorePermission", "Properties.SourceArn", DELETE),
     (
         rights.callers_not_named,
@@ -134,6 +186,9 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
     (keeping.state_that_can_be_lost, "DecisionsTable", "Properties.PointInTimeRecoverySpecification", DELETE),
     (keeping.state_that_can_be_lost, "DecisionsTable", "Properties.DeletionProtectionEnabled", "false"),
     (keeping.state_that_can_be_lost, "AuditBucket", "DeletionPolicy", "Delete"),
+    (keeping.state_that_can_be_lost, "SigningKeysSecret", "DeletionPolicy", DELETE),
+    (keeping.secrets_made_here, "SigningKeysSecret", "Properties.SecretString", "k"),
+    (keeping.tables_of_another_shape, "IdentityTable", "Properties.TimeToLiveSpecification", DELETE),
     (keeping.tables_of_another_shape, "ProfileTable", "Properties.TimeToLiveSpecification", DELETE),
     (keeping.tables_of_another_shape, "OutboxTable", "Properties.KeySchema.1", DELETE),
     (keeping.audit_that_can_be_changed, "AuditBucket", "Properties.ObjectLockEnabled", DELETE),
@@ -150,6 +205,7 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
         30,
     ),
     (watching.functions_that_fail_unseen, "AutoencoderErrors", "Type", "AWS::CloudFormation::WaitConditionHandle"),
+    (watching.functions_that_fail_unseen, "UsersErrors", "Properties.MetricName", "Throttles"),
     (watching.functions_that_fail_unseen, "OrchestratorSlow", "Properties.ExtendedStatistic", "p50"),
     (
         watching.queues_that_fill_unseen,
@@ -157,7 +213,15 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
         "Properties.Dimensions.0.Value",
         "PostAuthIntelligenceQueue.QueueName",
     ),
+    (
+        watching.queues_that_fill_unseen,
+        "AuditLogDead",
+        "Properties.Dimensions.0.Value",
+        "AlertsDeadLetters.QueueName",
+    ),
     (watching.queues_that_fill_unseen, "PostAuthIntelligenceLate", "Properties.MetricName", "NumberOfMessagesSent"),
+    (watching.schedules_that_stop_unseen, "AlertsStill", "Properties.TreatMissingData", "notBreaching"),
+    (watching.schedules_that_stop_unseen, "OutboxSweeperStill", "Type", "AWS::CloudFormation::WaitConditionHandle"),
     (watching.verdicts_that_degrade_unseen, "OutboxOld", "Properties.Namespace", "AWS/Lambda"),
     (watching.alarms_that_nobody_hears, "ApiFaults", "Properties.AlarmActions", DELETE),
     (
@@ -174,10 +238,20 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
         "inline",
     ),
     (wiring.stages_out_of_place, "OrchestratorFunction", "Metadata.DockerBuildArgs.INLINE", "autoencoder"),
+    (wiring.stages_out_of_place, "OrchestratorFunction", "Metadata.DockerBuildArgs.INLINE", "geoip"),
+    (wiring.filters_out_of_step, "AuditLogSubscription", "Properties.FilterPolicy", {"event": ["user.created"]}),
+    (wiring.filters_out_of_step, "AlertsSubscription", "Properties.FilterPolicy", {"decision": ["DECLINE"]}),
+    (wiring.filters_out_of_step, "PostAuthIntelligenceSubscription", "Properties.FilterPolicy", DELETE),
     (wiring.images_of_nothing, "AutoencoderFunction", "Metadata.Dockerfile", "Dockerfile"),
     (wiring.images_of_nothing, "OrchestratorFunction", "Metadata.DockerBuildArgs.INLINE", "autoencoders"),
     (wiring.routes_out_of_step, "Api", "Properties.Body.paths./ready", DELETE),
     (wiring.routes_out_of_step, "Api", "Properties.Body.paths./admin", {"get": {}}),
+    (
+        wiring.routes_out_of_step,
+        "Api",
+        "Properties.Body.paths./alerts.get.x-amazon-apigateway-integration.uri",
+        "functions/OrchestratorFunctionAliaslive/invocations",
+    ),
 ]
 CHECKS = list(dict.fromkeys(check for check, *_ in MUTATIONS))
 
@@ -221,8 +295,8 @@ def test_every_check_of_the_modules_is_used() -> None:
 
 
 def test_the_topologies_differ_in_their_functions() -> None:
-    others = {"orchestrator", "post_auth_intelligence", "outbox_sweeper"}
-    cheap = {"rules_engine", "decision_engine"}
+    others = {"orchestrator", "users", "alerts", "audit_log", "post_auth_intelligence", "outbox_sweeper"}
+    cheap = {"geoip", "rules_engine", "decision_engine"}
     assert functions(stack("all_separate")).keys() == others | set(limits.STAGES)
     assert functions(stack("cheap_stages_inline")).keys() == (others | set(limits.STAGES)) - cheap
     assert functions(stack("one_function")).keys() == others
@@ -253,7 +327,7 @@ def test_a_new_revision_publishes_every_function_anew() -> None:
         for name, resource in expanded('{"Revision": "1795251600"}')["Resources"].items()
         if resource["Type"] == "AWS::Lambda::Version"
     }
-    assert len(plain) == len(revised) == 8
+    assert len(plain) == len(revised) == len(functions(stack("all_separate")))
     assert not plain & revised
 
 
@@ -270,12 +344,11 @@ def test_alarms_look_at_metrics_that_the_orchestrator_counts(capsys: pytest.Capt
     assert {metric for metric in watched if ("service", "orchestrator") in metric[0]} <= counted
 
 
-def test_alarms_look_at_the_metric_that_the_sweeper_writes() -> None:
-    source = (ROOT / "functions" / "outbox_sweeper" / "handler.py").read_text()
+@pytest.mark.parametrize("folder", ["outbox_sweeper", "alerts"])
+def test_alarms_look_at_the_metric_that_a_schedule_writes(folder: str) -> None:
+    source = (ROOT / "functions" / folder / "handler.py").read_text()
     (name,) = (
-        name
-        for dimensions, name in watching.own_metrics(stack("all_separate"))
-        if ("service", "outbox_sweeper") in dimensions
+        name for dimensions, name in watching.own_metrics(stack("all_separate")) if ("service", folder) in dimensions
     )
     assert f'add_metric(name="{name}"' in source
-    assert 'Metrics(namespace="Assay", service="outbox_sweeper")' in source
+    assert f'Metrics(namespace="Assay", service="{folder}")' in source

@@ -42,6 +42,22 @@ def verdicts_that_degrade_unseen(resources: Resources) -> list[str]:
     return [f"no alarm on {metric}" for metric in ("Degraded", "Verdicts", "OldestAge") if metric not in watched]
 
 
+def schedules_that_stop_unseen(resources: Resources) -> list[str]:
+    """A function that runs each minute is missed when it does not."""
+    scheduled = {
+        target["Arn"].removesuffix("FunctionAliaslive")
+        for rule in of_type(resources, "AWS::Events::Rule").values()
+        for target in rule["Targets"]
+    }
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    return [
+        f"{name}: no alarm when it stands still"
+        for name in sorted(scheduled)
+        if alarms.get(f"{name}Still", {}).get("TreatMissingData") != "breaching"
+        or alarms[f"{name}Still"]["ComparisonOperator"] != "LessThanThreshold"
+    ]
+
+
 def alarms_that_nobody_hears(resources: Resources) -> list[str]:
     """Every alarm goes to the one topic."""
     return [

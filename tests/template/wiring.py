@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 
-from functions.orchestrator.app import Api, create_app
+from functions.audit_log.recorder import AuditLog
+from functions.post_auth_intelligence.recorder import ScoredEventRecorder
+from tests.template.apps import APPS, routes_of, served
 from tests.template.limits import STAGES
 from tests.template.stack import ROOT, Resources, functions, logical_id, of_type, variables
 
+CONSUMED: dict[str, frozenset[str] | None] = {
+    "post_auth_intelligence": ScoredEventRecorder.kinds,
+    "audit_log": AuditLog.kinds,
+    "alerts": None,  # what alerts.yaml names, which may be anything
+}
+"""Kinds of events that each consumer takes; None: all."""
 READ_BY_SDK = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"}
 """Set in local runs only; botocore reads them, and assay.adapters.aws.objects for obstore."""
 
@@ -39,6 +48,18 @@ def stages_out_of_place(resources: Resources) -> list[str]:
     return faults
 
 
+def filters_out_of_step(resources: Resources) -> list[str]:
+    """A consumer's queue gets the kinds of events that the consumer is there for."""
+    faults = []
+    for folder, kinds in CONSUMED.items():
+        name = logical_id(folder).removesuffix("Function")
+        policy = of_type(resources, "AWS::SNS::Subscription")[f"{name}Subscription"].get("FilterPolicy")
+        expected = None if kinds is None else {"event": sorted(kinds)}
+        if policy != expected:
+            faults.append(f"{folder}: gets {policy}, should get {expected}")
+    return faults
+
+
 def images_of_nothing(resources: Resources) -> list[str]:
     """Every image is built from one folder, or more, of functions/ that has an entry point; no folder is left out."""
     found = functions(resources)
@@ -57,25 +78,32 @@ def images_of_nothing(resources: Resources) -> list[str]:
 
 
 def routes_out_of_step(resources: Resources) -> list[str]:
-    """The API has every public route of the app, and no other."""
-    served = {
-        (method, route.path)
-        for route in create_app(object.__new__(Api)).routes  # nothing is called: only where the routes are matters
-        for method in route.methods - {"HEAD"}
-    }
-    open_ = routes(resources)
-    faults = [f"{method} {path}: not in the API" for method, path in sorted(served - open_)]
-    return faults + [f"{method} {path}: not served" for method, path in sorted(open_ - served)]
+    """The API leads to every public route of every app, and to no other."""
+    apps = {(*route, folder) for folder in APPS for route in served(routes_of(folder))}
+    led = {(*route, _function(integration)) for route, integration in _integrations(resources).items()}
+    faults = [f"{method} {path} of {folder}: not in the API" for method, path, folder in sorted(apps - led)]
+    return faults + [f"{method} {path}: not served by {folder}" for method, path, folder in sorted(led - apps)]
 
 
 def routes(resources: Resources) -> set[tuple[str, str]]:
     """(method, path) of the API."""
+    return set(_integrations(resources))
+
+
+def _integrations(resources: Resources) -> dict[tuple[str, str], str]:
+    """(method, path) of the API -> the address of what it leads to."""
     return {
-        (method.upper(), path)
+        (method.upper(), path): integration.get("x-amazon-apigateway-integration", {}).get("uri", "")
         for api in of_type(resources, "AWS::ApiGatewayV2::Api").values()
         for path, methods in api["Body"]["paths"].items()
-        for method in methods
+        for method, integration in methods.items()
     }
+
+
+def _function(address: str) -> str:
+    """The folder of the function whose alias the address names; the address, when it names none."""
+    alias = re.search(r"functions/(\w+)FunctionAliaslive/", address)
+    return re.sub("(?<!^)(?=[A-Z])", "_", alias[1]).lower() if alias else address
 
 
 def _arguments(resources: Resources, folder: str) -> dict[str, str]:

@@ -16,7 +16,10 @@ from assay.release.registry import MODELS
 
 MODEL_STAGES = ["isolation_forest", "autoencoder", "xgboost_classifier"]
 PLAIN_STAGES = ["rules_engine", "decision_engine"]
-STAGES = MODEL_STAGES + PLAIN_STAGES
+OF_RELEASES = MODEL_STAGES + PLAIN_STAGES
+STAGES = [*OF_RELEASES, "geoip"]
+OTHERS = ["functions.users.aws", "functions.alerts.aws", "functions.audit_log.app", "functions.audit_log.bootstrap"]
+"""What the entry points of functions load whose import needs AWS."""
 FOREIGN = {
     "aiobotocore",
     "aiohttp",
@@ -38,6 +41,8 @@ FOREIGN = {
     "xgboost",
 }
 """Top-level packages that no stage loads, though this environment has most of them."""
+OF_MODELS = {"numpy", "pandas", "polars", "scipy", "sklearn", "xgboost"}
+OF_EMBEDDED = {"boto3", "moto", "sqlite3", "typer", "uvicorn"}
 
 
 @cache
@@ -61,7 +66,12 @@ def test_a_stage_loads_nothing_foreign(stage: str, entry: str) -> None:
     assert packages_of(f"functions.{stage}.{entry}").isdisjoint(FOREIGN)
 
 
-@pytest.mark.parametrize("stage", PLAIN_STAGES)
+@pytest.mark.parametrize("module", OTHERS)
+def test_what_decides_nothing_loads_no_model_and_nothing_of_the_embedded_server(module: str) -> None:
+    assert packages_of(module).isdisjoint(OF_MODELS | OF_EMBEDDED)
+
+
+@pytest.mark.parametrize("stage", [*PLAIN_STAGES, "geoip"])
 def test_a_stage_without_a_model_loads_no_numpy(stage: str) -> None:
     assert "numpy" not in packages_of(f"functions.{stage}.handler")
 
@@ -80,7 +90,7 @@ def test_a_stage_loads_no_other_function(stage: str) -> None:
     assert all(name == own or name.startswith(f"{own}.") for name in functions)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", OF_RELEASES)
 def test_the_bootstrap_alone_opens_no_registry(stage: str) -> None:
     """An orchestrator, and the embedded server, place a stage in their own process by its bootstrap."""
     assert "obstore" not in packages_of(f"functions.{stage}.bootstrap")

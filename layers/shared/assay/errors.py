@@ -31,6 +31,14 @@ class StorageError(AssayError):
     """The store could not read or commit. Nothing of the failed unit was kept."""
 
 
+class AnchorMoved(StorageError):  # noqa: N818 - named for what happened
+    """Another writer of the audit log came first. Nothing of this step was kept; look again."""
+
+
+class AuditHeadError(AssayError):
+    """What was given as the head of an audit log is none."""
+
+
 class AlreadyDecided(AssayError):  # noqa: N818 - an outcome another process brought about, not a fault
     """The transaction was given a verdict meanwhile, by another process. Nothing of this unit was kept."""
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from assay.audit.chain import Entry, Head
+from assay.audit.chain import Batch, Entry, Head
 from assay.features.transaction import Login, Transaction
 from assay.schemas.base import FeatureValue
+from assay.schemas.event import TRANSACTION_SCORED
 from assay.schemas.stages import StandInUsage
 
 
@@ -77,12 +78,16 @@ class OutboxEvent:
 
     sequence: int
     body: bytes
+    kind: str = TRANSACTION_SCORED
+    """What its body says in `event`."""
 
 
 class Consumer(Protocol):
     """Something that learns of events. Must be idempotent."""
 
     name: str
+    kinds: frozenset[str] | None
+    """Of the events it wants; None: all."""
 
     async def handle(self, events: Sequence[OutboxEvent]) -> None:
         """Takes all events or raises; a batch that raised is offered again, event by event."""
@@ -116,8 +121,8 @@ class Archive(Protocol):
         """The object's bytes; None when there is none."""
         ...
 
-    async def keys(self, prefix: str) -> list[str]:
-        """Keys that begin with the prefix, sorted."""
+    async def keys(self, prefix: str, after: str = "") -> list[str]:
+        """Keys that begin with the prefix and come after the given one, sorted."""
         ...
 
 
@@ -127,27 +132,52 @@ class AuditAnchor:
 
     head: Head
     """The end of what was recorded."""
-    intended: Head | None
-    """The end after the object that is being written; after a crash it may be there or not."""
+    key: str
+    """Of the last object; empty: there is none, or it is from before keys were noted."""
+    intended: Batch | None
+    """The object that was announced after that. Whoever comes next writes it, if it is not there, and anchors it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlace:
+    """Where a record is: its number, and the key of its object (empty: not noted)."""
+
+    sequence: int
+    key: str
 
 
 class AuditAnchorStore(Protocol):
-    """Where the audit log ends and what it holds, kept apart from it. One writer. Raises `StorageError`."""
+    """Where the audit log ends and what it holds, kept apart from it. Every method raises `StorageError`."""
+
+    max_entries: int
+    """Of a batch."""
+    max_body: int
+    """Bytes of a batch's object; a batch of one entry may have more."""
 
     async def read(self) -> AuditAnchor:
         """The anchor as it is."""
         ...
 
-    async def intend(self, head: Head) -> None:
-        """Notes the head that the object has which is written next."""
+    async def intend(self, before: Head, batch: Batch) -> None:
+        """Announces the next object, keeping its bytes.
+
+        Raises `AnchorMoved` when the log does not end with `before`, or another object is announced.
+        """
         ...
 
-    async def advance(self, head: Head, entries: Sequence[Entry]) -> None:
-        """The object is written: its head is the log's, and its entries are recorded. All of it or nothing."""
+    async def advance(self, batch: Batch, entries: Sequence[Entry]) -> None:
+        """The announced object is written: its head is the log's, its entries are recorded. All of it or nothing.
+
+        Raises `AnchorMoved` when it is not the announced one any more.
+        """
         ...
 
     async def recorded(self, entries: Sequence[Entry]) -> set[tuple[str, str, str]]:
         """Identities of those entries that are in the log already."""
+        ...
+
+    async def find(self, kind: str, client_id: str, id: str) -> AuditPlace | None:  # noqa: A002 - its name everywhere
+        """Where the record of this identity is, if there is one."""
         ...
 
 

@@ -9,25 +9,11 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, date
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from assay.errors import StorageError
+from assay.errors import PoisonEvent, StorageError
 from assay.ports import Archive, ScoredEvent
+from assay.schemas.scored import read_scored
 
 PREFIX = "scored/"
-
-
-class _Verdict(BaseModel):
-    model_config = ConfigDict(strict=True)
-    transaction_id: str
-
-
-class _Identity(BaseModel):
-    """What makes two lines the same event."""
-
-    model_config = ConfigDict(strict=True)
-    client_id: str
-    verdict: _Verdict
 
 
 class ScoredEventArchive:
@@ -93,7 +79,7 @@ def _lines(key: str, body: bytes | None) -> list[bytes]:
 
 def _identity(key: str, line: bytes) -> tuple[str, str]:
     try:
-        identity = _Identity.model_validate_json(line)
-    except ValidationError as error:
+        event = read_scored(line)
+    except PoisonEvent as error:
         raise StorageError(f"{key}: holds a line that is not a scored event") from error
-    return identity.client_id, identity.verdict.transaction_id
+    return event.client_id, event.verdict.transaction_id

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from assay.errors import RequestError, SettingsError
+from assay.http.lambda_events import RESERVE_S, HttpEvents
 from assay.schemas.stages import Decision
 from assay.schemas.strict_json import MAX_BODY
 from assay.schemas.verdict import FraudVerdict
-from functions.orchestrator import openapi
 from functions.orchestrator.app import TIME_LEFT_S
-from functions.orchestrator.http_events import RESERVE_S, HttpEvents
 from functions.orchestrator.metrics import count as count_verdict
 from functions.orchestrator.pipeline import STAGES, Pipeline
 from functions.orchestrator.placement import Placement, inline_stages, parse
@@ -393,10 +391,6 @@ def test_an_inline_stage_that_the_image_does_not_hold_is_named(release: Any) -> 
         inline_stages({"not_built": Placement("inline")}, release)
 
 
-def test_the_version_is_the_projects() -> None:
-    assert version("assay") == openapi.VERSION
-
-
 def test_nothing_slow_but_the_sdk_is_imported(tmp_path: Path) -> None:
     """The entry of an orchestrator whose stages are elsewhere: no model, no other function, no second SDK."""
     jwks = tmp_path / "jwks.json"
@@ -410,7 +404,9 @@ def test_nothing_slow_but_the_sdk_is_imported(tmp_path: Path) -> None:
         "ASSAY_JWKS": str(jwks),
         "ASSAY_TOKEN_ISSUER": "i",
         "ASSAY_TOKEN_AUDIENCE": "a",
-        **dict.fromkeys(("ASSAY_DECISIONS_TABLE", "ASSAY_PROFILE_TABLE", "ASSAY_OUTBOX_TABLE"), "t"),
+        **dict.fromkeys(
+            ("ASSAY_DECISIONS_TABLE", "ASSAY_PROFILE_TABLE", "ASSAY_OUTBOX_TABLE", "ASSAY_IDENTITY_TABLE"), "t"
+        ),
         "ASSAY_EVENTS_TOPIC": "arn:aws:sns:us-east-1:123456789012:events",
         **{f"ASSAY_STAGE_{name.upper()}": f"lambda:{name}" for name in names},
     }

@@ -53,6 +53,8 @@ def path(tmp_path: Path) -> Path:
         ({"Fn::Sub": "s3://${Table}/${!literal}/${Table.Arn}/${Count}"}, "s3://Table/${literal}/Table/Arn/3"),
         ({"Fn::Sub": ["${own}-${Table}", {"own": {"Ref": "Count"}}]}, "3-Table"),
         ({"Fn::Join": [":", ["a", {"Ref": "Mode"}, {"Ref": "AWS::NoValue"}]]}, "a:Separate"),
+        ({"Fn::Split": ["@", {"Fn::Sub": "a@${Mode}"}]}, ["a", "Separate"]),
+        ({"Fn::Select": [1, {"Fn::Split": ["@", "a@b"]}]}, "b"),
         ({"Fn::If": ["Separate", "yes", "no"]}, "yes"),
         ({"Fn::If": ["Elsewhere", "yes", "no"]}, "no"),
         ({"Fn::If": ["Both", "yes", "no"]}, "yes"),

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from assay.audit.chain import RECORD, Entry, object_hash, opening, span
-from assay.errors import AssayError
+from assay.audit.chain import PREFIX, RECORD, Entry, object_hash, opening, span
+from assay.errors import AssayError, StorageError
+from assay.ports import Archive, AuditPlace
 
 MAX_OBJECT = 256 << 20
 """Bytes an object may unpack to: a forged one must not fill the memory."""
@@ -90,6 +91,18 @@ def entries(key: str, body: bytes, previous: str) -> list[Entry]:
     """The entries of a checked object, without their events. Raises `BrokenChain`."""
     records = [parse(line) for line in lines(key, body, previous)]
     return [Entry(record.kind, record.client_id, record.id, b"") for record in records]
+
+
+async def read_record(archive: Archive, place: AuditPlace) -> bytes:
+    """The line of the record, checked by itself; that it is in its place is for `verify`.
+
+    Raises `StorageError` when it is not there, and `BrokenChain`.
+    """
+    for key in [place.key] if place.key else await archive.keys(PREFIX):
+        first, last = span(key) or (0, 0)
+        if first <= place.sequence <= last and (body := await archive.get(key)) is not None:
+            return next(line for number, line in enumerate(lines(key, body, None), first) if number == place.sequence)
+    raise StorageError(f"record {place.sequence} is not where the audit log is; see assay audit verify")
 
 
 def _span(key: str) -> tuple[int, int]:

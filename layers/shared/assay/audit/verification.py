@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +15,8 @@ from assay.ports import Archive, AuditAnchor
 ReadAnchor = Callable[[], Awaitable[AuditAnchor]]
 Progress = Callable[[int, int], None]
 """Told after each object: records checked so far, records there are by the objects' names."""
+AHEAD = 16
+"""Objects that are being read while one is checked: a bucket takes its time to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +43,29 @@ class _Object(NamedTuple):
     key: str
 
 
-async def verify(archive: Archive, read_anchor: ReadAnchor | None = None, progress: Progress | None = None) -> Proof:
-    """Proves the chain; also while it grows. Raises `StorageError` when something cannot be read at all."""
+async def verify(
+    archive: Archive,
+    read_anchor: ReadAnchor | None = None,
+    progress: Progress | None = None,
+    noted: Iterable[Head] = (),
+) -> Proof:
+    """Proves the chain; also while it grows. Raises `StorageError` when something cannot be read at all.
+
+    `noted`: heads that were written down elsewhere at some time; the chain has to go through each of them.
+    """
     before = await archive.keys("")
     anchor = None if read_anchor is None else await read_anchor()
     try:
         # Listed before the anchor was read: nothing may be there that the anchor does not know.
         # Listed after: everything must be there that the anchor knows.
         objects = _ordered(before if anchor is None else await _known(archive, before, anchor.head.sequence))
-        walk = _Walk(archive, anchor)
+        walk = _Walk(anchor, noted)
     except BrokenChain as error:
         return Proof(0, 0, START, None if anchor is None else anchor.head, error)
     broken = None
     try:
-        for item in objects:
-            await walk.step(item)
+        async for item, body in _bodies(archive, objects):
+            walk.step(item, body)
             if progress is not None:
                 progress(walk.head.sequence, objects[-1].last)
         walk.end()
@@ -78,27 +90,41 @@ def _ordered(keys: list[str]) -> list[_Object]:
     return sorted(objects)
 
 
+async def _bodies(archive: Archive, objects: Sequence[_Object]) -> AsyncIterator[tuple[_Object, bytes | None]]:
+    """Each object with its bytes, in order."""
+    reading: deque[asyncio.Task[bytes | None]] = deque()
+    try:
+        for number, item in enumerate(objects):
+            coming = objects[number + len(reading) : number + AHEAD]
+            reading.extend(asyncio.create_task(archive.get(later.key)) for later in coming)
+            yield item, await reading.popleft()
+    finally:
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+
+
 class _Walk:
     """How far the chain holds."""
 
-    def __init__(self, archive: Archive, anchor: AuditAnchor | None) -> None:
+    def __init__(self, anchor: AuditAnchor | None, noted: Iterable[Head]) -> None:
         self.head = START
         self.objects = 0
-        self._archive = archive
         self._anchor = anchor
+        self._noted = sorted(noted, key=lambda head: head.sequence, reverse=True)
         self._key = "-"
 
-    async def step(self, item: _Object) -> None:
+    def step(self, item: _Object, body: bytes | None) -> None:
         """Checks the object after `head`."""
         expected = self.head.sequence + 1
         if item.first != expected:
             what = "records are missing" if item.first > expected else "the object repeats records of another one"
             raise BrokenChain(item.key, expected, what)
-        body = await self._archive.get(item.key)
         if body is None:
             raise BrokenChain(item.key, expected, "the object is gone")
         head = Head(item.last, check(item.key, body, self.head.hash))
         self._compare(item.key, head)
+        self._compare_noted(item.key, head)
         self.head, self._key = head, item.key
         self.objects += 1
 
@@ -107,6 +133,16 @@ class _Walk:
         if self._anchor is not None and self.head.sequence < self._anchor.head.sequence:
             reason = f"the log ends here; by its anchor it goes on to record {self._anchor.head.sequence}"
             raise BrokenChain(self._key, self.head.sequence + 1, reason)
+        if self._noted:
+            reason = f"the log ends here; by a head noted elsewhere it goes on to record {self._noted[0].sequence}"
+            raise BrokenChain(self._key, self.head.sequence + 1, reason)
+
+    def _compare_noted(self, key: str, head: Head) -> None:
+        while self._noted and self._noted[-1].sequence <= head.sequence:
+            noted = self._noted.pop()
+            if noted not in (head, START):
+                reason = f"not the head that was noted elsewhere with record {noted.sequence}"
+                raise BrokenChain(key, self.head.sequence + 1, reason)
 
     def _compare(self, key: str, head: Head) -> None:
         if self._anchor is None or head.sequence < self._anchor.head.sequence:
@@ -115,5 +151,5 @@ class _Walk:
         if first <= self._anchor.head.sequence:
             if head != self._anchor.head:
                 raise BrokenChain(key, first, "the object is not the one that the anchor knows as the last")
-        elif head != self._anchor.intended:
+        elif self._anchor.intended is None or head != self._anchor.intended.head:
             raise BrokenChain(key, first, "written after the end that the anchor knows")

@@ -46,15 +46,15 @@ class S3Archive:
         except _FAULTS as error:
             raise StorageError(f"{key}: cannot be read: {_cause(error)}") from error
 
-    async def keys(self, prefix: str) -> list[str]:
-        """Keys that begin with the prefix, sorted."""
+    async def keys(self, prefix: str, after: str = "") -> list[str]:
+        """Keys that begin with the prefix and come after the given one, sorted."""
         folder = folder_of(prefix)
         try:
-            pages = obstore.list(self._store, folder or None)
+            pages = obstore.list(self._store, folder or None, offset=after or None)
             keys = [entry["path"] async for page in pages for entry in page]
         except _FAULTS as error:
             raise StorageError(f"{prefix}: cannot be listed: {_cause(error)}") from error
-        return sorted(key for key in keys if key.startswith(prefix))
+        return sorted(key for key in keys if key.startswith(prefix) and key > after)
 
     async def _writer(self, key: str) -> str | None:
         """Who wrote the object that is there: it was ourselves when the answer to our first attempt was lost.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from typing import Any
 
 from assay.adapters.aws.clients import storage_errors
-from assay.adapters.aws.outbox import DynamoOutbox, WaitingEvent
+from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.profile_items import Item, entries, firsts, key, reservation_key, stamp
 from assay.adapters.aws.profile_log import ProfileLog
 from assay.adapters.aws.transactions import CONDITION_FAILED, OutcomeUnknown, transact
@@ -16,9 +14,6 @@ from assay.moments import microseconds
 from assay.ports import DecisionRecord, StoredDecision
 from assay.schemas.stages import StandInUsage
 
-log = logging.getLogger(__name__)
-PUBLISH_WITHIN_S = 1.0
-"""A verdict does not wait longer for the topic: the sweeper will publish its event."""
 ABSENT = "attribute_not_exists(pk)"
 
 
@@ -40,7 +35,7 @@ class DynamoDecisionStore:
     async def commit(self, record: DecisionRecord) -> None:
         """Returns once the whole record is durable. Its event is published then, or else by the sweeper."""
         arrival = self._profile.clock()
-        event, put_event = self._outbox.entry(record, arrival)
+        event, put_event = self._outbox.entry(record.client_id, record.transaction_id, record.event, arrival)
         decided = {
             "fingerprint": {"B": record.fingerprint},
             "verdict": {"B": record.verdict},
@@ -52,7 +47,7 @@ class DynamoDecisionStore:
         await self._write([put, put_event, *self._counted(record, arrival), *self._stand_in(record)], record)
         for first in firsts(record.activity):
             self._profile.remember_first(*first, record.activity.time)
-        await self._deliver(event)
+        await self._outbox.deliver_soon(event)
 
     async def stand_in_usage(self, account: str) -> StandInUsage:
         """As it is now, whoever changed it."""
@@ -111,13 +106,6 @@ class DynamoDecisionStore:
             "ExpressionAttributeValues": {":before": {"N": str(new.count - 1)}},
         }
         return [{"Put": {**place, "Item": item, **condition}}]
-
-    async def _deliver(self, event: WaitingEvent) -> None:
-        try:
-            async with asyncio.timeout(PUBLISH_WITHIN_S):
-                await self._outbox.deliver(event)
-        except (StorageError, TimeoutError) as error:
-            log.warning("an event waits for the sweeper: %s", str(error) or "no time")
 
     async def _get(self, place: Item) -> dict[str, Any] | None:
         with storage_errors("decisions"):

@@ -8,12 +8,11 @@ from pydantic_core import from_json
 
 from assay.adapters.aws.clients import storage_errors
 from assay.errors import StorageError
-
-EVENT = "transaction.scored"
+from assay.schemas.event import TRANSACTION_SCORED
 
 
 class SnsEvents:
-    """Publishes `transaction.scored`. Subscribers may filter on the attributes `event` and `decision`."""
+    """Publishes events. Subscribers may filter on the attributes `event` and, of scored transactions, `decision`."""
 
     def __init__(self, client: Any, topic: str) -> None:  # noqa: ANN401 - made at run time
         """`client`: of "sns". `topic`: its ARN."""
@@ -23,11 +22,13 @@ class SnsEvents:
     async def publish(self, body: bytes) -> None:
         """Returns once the topic has the event. Raises `StorageError`, also for a body that is no such event."""
         try:
-            decision = from_json(body)["verdict"]["decision"]
-            attributes = {"event": _text(EVENT), "decision": _text(str(decision))}
+            event = from_json(body)
+            attributes = {"event": _text(str(event["event"]))}
+            if event["event"] == TRANSACTION_SCORED:
+                attributes["decision"] = _text(str(event["verdict"]["decision"]))
             message = body.decode()
         except (ValueError, KeyError, TypeError) as error:
-            raise StorageError(f"not a {EVENT} event: {type(error).__name__}") from error
+            raise StorageError(f"not an event of Assay: {type(error).__name__}") from error
         with storage_errors("event"):
             await self._client.publish(TopicArn=self._topic, Message=message, MessageAttributes=attributes)
 

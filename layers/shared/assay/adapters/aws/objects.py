@@ -43,11 +43,12 @@ def _bucket(location: str) -> S3Store:
     bucket, _, prefix = location.removeprefix(S3).partition("/")
     if not bucket:
         raise SettingsError(f"{location}: names no bucket")
-    config: S3Config = {"virtual_hosted_style_request": True}
+    # S3 refuses an object without a checksum where Object Lock has a default retention. It costs nothing: it is signed.
+    config: S3Config = {"virtual_hosted_style_request": True, "checksum_algorithm": "sha256"}
     options: ClientConfig = {"connect_timeout": _CONNECT_TIMEOUT, "timeout": _TIMEOUT}
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
-        config = {"virtual_hosted_style_request": False, "endpoint": endpoint}  # it has no host name per bucket
+        config |= {"virtual_hosted_style_request": False, "endpoint": endpoint}  # it has no host name per bucket
         options["allow_http"] = endpoint.startswith("http://")
     prefix = prefix.strip("/")
     return S3Store(bucket, prefix=prefix or None, config=config, client_options=options, retry_config=_RETRIES)

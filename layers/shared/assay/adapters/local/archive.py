@@ -41,8 +41,8 @@ class FolderArchive:
         except OSError as error:
             raise StorageError(f"{key}: cannot be read: {error.strerror}") from error
 
-    async def keys(self, prefix: str) -> list[str]:
-        """Keys that begin with the prefix, sorted."""
+    async def keys(self, prefix: str, after: str = "") -> list[str]:
+        """Keys that begin with the prefix and come after the given one, sorted."""
         folder = self._root / folder_of(prefix)
         try:
             keys = await asyncio.to_thread(self._keys, folder)
@@ -50,7 +50,7 @@ class FolderArchive:
             return []
         except OSError as error:
             raise StorageError(f"{prefix}: cannot be listed: {error.strerror}") from error
-        return sorted(key for key in keys if key.startswith(prefix))
+        return sorted(key for key in keys if key.startswith(prefix) and key > after)
 
     def _put(self, path: Path, body: bytes) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)

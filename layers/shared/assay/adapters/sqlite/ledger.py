@@ -15,13 +15,14 @@ from assay.features.transaction import Login, Transaction
 from assay.moments import microseconds
 from assay.ports import DecisionRecord, StoredDecision
 from assay.schemas.base import FeatureValue
+from assay.schemas.event import TRANSACTION_SCORED
 from assay.schemas.stages import StandInUsage
 
 CACHED_ENTITIES = 200_000
 INSERT_DECISION = (
     "INSERT INTO decisions (id, client_id, transaction_id, fingerprint, verdict, decided_at) VALUES (?, ?, ?, ?, ?, ?)"
 )
-INSERT_EVENT = "INSERT INTO outbox (body) VALUES (?)"
+INSERT_EVENT = "INSERT INTO outbox (body, kind) VALUES (?, ?)"
 INSERT_ACTIVITY = (
     "INSERT INTO activity (id, time, account, amount, country, device, address, counterparty)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -153,7 +154,8 @@ def _statements(decision_id: int, record: DecisionRecord) -> Unit:
     activity = record.activity
     decided_at = microseconds(record.decided_at)
     decision = (decision_id, record.client_id, record.transaction_id, record.fingerprint, record.verdict, decided_at)
-    unit: list[tuple[str, tuple[object, ...]]] = [(INSERT_DECISION, decision), (INSERT_EVENT, (record.event,))]
+    unit: list[tuple[str, tuple[object, ...]]] = [(INSERT_DECISION, decision)]
+    unit.append((INSERT_EVENT, (record.event, TRANSACTION_SCORED)))
     if activity.account is None:
         return unit
     counted = (activity.time, activity.account, activity.amount, activity.country)

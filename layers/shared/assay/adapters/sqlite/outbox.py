@@ -31,7 +31,7 @@ class SqliteOutbox:
     async def pending(self, consumer: str, limit: int) -> list[OutboxEvent]:
         """The oldest events the consumer has not had."""
         rows = self._ledger.reader.execute(
-            "SELECT sequence, body FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?",
+            "SELECT sequence, body, kind FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?",
             (self._places[consumer], limit),
         ).fetchall()
         return [OutboxEvent(*row) for row in rows]

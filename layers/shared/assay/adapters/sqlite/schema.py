@@ -9,7 +9,7 @@ from assay.audit.chain import START
 from assay.errors import StorageError
 
 APPLICATION_ID = 0x41535359  # "ASSY"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_MS = 2_000
 
 TABLES = """
@@ -106,7 +106,110 @@ CREATE TABLE audit_records (
 INSERT INTO audit_anchor VALUES (1, {START.sequence}, '{START.hash}', NULL, NULL);
 """  # noqa: S608 - our own constant
 
-MIGRATIONS = {1: AUDIT}
+EVENT_KINDS = """
+ALTER TABLE outbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'transaction.scored';
+"""
+
+IDENTITY = """
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    role TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    version INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    refresh_hash BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_end ON sessions (expires_at);
+CREATE TABLE service_clients (
+    id TEXT PRIMARY KEY,
+    secret_hash BLOB NOT NULL,
+    scopes TEXT NOT NULL,
+    status TEXT NOT NULL,
+    session TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    version INTEGER NOT NULL
+) WITHOUT ROWID;
+-- Sessions, of users and of service clients, whose access tokens are void: as long as the longest could live.
+CREATE TABLE revocations (
+    session TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+-- Counters of one window each, and keys that are remembered.
+CREATE TABLE attempts (
+    key TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX attempts_by_end ON attempts (until);
+"""
+
+AUDIT_OBJECTS = """
+-- What is announced is kept whole, so that whoever comes next can write it.
+ALTER TABLE audit_anchor ADD COLUMN intended_key TEXT;
+ALTER TABLE audit_anchor ADD COLUMN intended_body BLOB;
+-- Where each object of the log is, by the number of its last record.
+CREATE TABLE audit_objects (
+    last INTEGER PRIMARY KEY,
+    key TEXT NOT NULL
+);
+"""
+
+ALERTS = """
+CREATE TABLE alerts (
+    id TEXT PRIMARY KEY,
+    route TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    transaction_id TEXT,
+    decision TEXT,
+    details TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX alerts_by_time ON alerts (created_at, id);
+CREATE INDEX alerts_by_client ON alerts (client_id, created_at, id) WHERE transaction_id IS NOT NULL;
+-- Mails and calls of webhooks. recipients and refused are JSON lists.
+CREATE TABLE alert_messages (
+    id TEXT PRIMARY KEY,
+    route TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    is_digest INTEGER NOT NULL,
+    recipients TEXT NOT NULL,
+    refused TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    error TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX alert_messages_by_due ON alert_messages (channel, due_at) WHERE state = 'pending';
+-- Which message carries which alert.
+CREATE TABLE alert_carriers (
+    alert_id TEXT NOT NULL REFERENCES alerts (id),
+    message_id TEXT NOT NULL REFERENCES alert_messages (id),
+    PRIMARY KEY (alert_id, message_id)
+) WITHOUT ROWID;
+CREATE INDEX alert_carriers_by_message ON alert_carriers (message_id);
+-- How many mails each route may still send, see assay/alerts/windows.py.
+CREATE TABLE alert_windows (
+    route TEXT PRIMARY KEY,
+    starts INTEGER NOT NULL,
+    ends INTEGER NOT NULL,
+    mails INTEGER NOT NULL,
+    digested INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = {1: AUDIT, 2: EVENT_KINDS + IDENTITY + AUDIT_OBJECTS + ALERTS}
 """What brings a file from a version to the next one."""
 
 
@@ -116,11 +219,12 @@ def open_database(path: Path) -> sqlite3.Connection:
     Raises `StorageError` for a file that is not ours, of another version, or locked.
     """
     try:
+        path.touch(mode=0o600)  # it holds hashes of passwords
         connection = _connect(path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         _ensure_schema(connection, path)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, OSError) as error:
         raise StorageError(f"{path.name}: {error}") from error
     return connection
 
@@ -149,7 +253,7 @@ def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if empty:
-            _run(connection, TABLES + AUDIT)
+            _run(connection, TABLES + "".join(MIGRATIONS.values()))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         elif application != APPLICATION_ID:
             raise StorageError(f"{path.name}: not a database of Assay")

@@ -12,8 +12,8 @@ from mangum.types import ASGI, LambdaContext
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assay.errors import RequestError
+from assay.http.application import TIME_LEFT_S
 from assay.problems import MEDIA_TYPE, Problem
-from functions.orchestrator.app import TIME_LEFT_S
 
 log = logging.getLogger(__name__)
 RESERVE_S = 0.5

@@ -1,0 +1,63 @@
+"""AWS Lambda entry point: a batch of messages from the queue, a run of the schedule, or a request to the API."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import cache
+from typing import Any, Protocol
+
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from assay.adapters.aws.queue_batches import QueueBatches
+from functions.alerts.aws import open_function
+from functions.alerts.bootstrap import Settings
+
+RESERVE_MS = 14_000
+"""For the attempts under way when time runs out, of 10 s at most, and for what is kept of them."""
+SCHEDULED = "Scheduled Event"
+
+
+class Context(Protocol):
+    """What is used of Lambda's context."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the invocation is cut off."""
+        ...
+
+
+_loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
+_opened = AsyncExitStack()  # never closed: what is open ends with the process
+_function = _loop.run_until_complete(open_function(Settings.from_environment(), _opened))
+_batches = QueueBatches("alerts", _function.read)
+_metrics = Metrics(namespace="Assay", service="alerts")
+
+
+def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arrive, and HTTP has an answer of its own
+    """A batch: records the alerts, answers with the ids of what cannot be read. The schedule: sends what is due.
+
+    Raises `StorageError` and `AlertsError`, and then the whole batch comes again; `RequestError` for anything else.
+    """
+    if isinstance(event, dict) and isinstance(event.get("requestContext"), dict):
+        return _http()(event, context)
+    if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
+        return _deliver(context)
+    _loop.run_until_complete(_function.refresh())
+    alerts = [alert for found in _batches.take(event) for alert in found]
+    _loop.run_until_complete(_function.store.record(alerts))
+    return _batches.answer()
+
+
+def _deliver(context: Context) -> dict[str, int]:
+    sending = _function.deliver(lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
+    attempts = _loop.run_until_complete(sending)
+    _metrics.add_metric(name="Attempts", unit=MetricUnit.Count, value=attempts)
+    _metrics.flush_metrics()
+    return {"attempts": attempts}
+
+
+@cache
+def _http() -> Any:  # noqa: ANN401 - HttpEvents, imported when somebody asks: what the queue brings does not wait for it
+    from assay.http.lambda_events import HttpEvents
+
+    return HttpEvents(_loop.run_until_complete(_function.app()), _loop)

@@ -1,0 +1,50 @@
+"""Builds the function for AWS, once per process."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from starlette.applications import Starlette
+
+from assay.adapters.aws.attempts import DynamoAttemptStore
+from assay.adapters.aws.clients import Clients
+from assay.adapters.aws.events import SnsEvents
+from assay.adapters.aws.identity import IdentityTable
+from assay.adapters.aws.jwks import open_verifier
+from assay.adapters.aws.outbox import DynamoOutbox
+from assay.adapters.aws.revocations import DynamoRevocations
+from assay.adapters.aws.service_clients import DynamoServiceClientStore
+from assay.adapters.aws.sessions import DynamoSessionStore
+from assay.adapters.aws.signing_keys import SCHEME, SecretSigningKeys
+from assay.adapters.aws.users import DynamoUserStore
+from assay.http.application import application
+from assay.identity.access import Access
+from assay.identity.signing import Issuer
+from functions.users.app import routes
+from functions.users.bootstrap import Settings, build
+
+
+async def open_app(settings: Settings, undo: AsyncExitStack) -> Starlette:
+    """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
+    verifier = await open_verifier(settings.jwks, settings.token_issuer, settings.token_audience)
+    clients = Clients()
+    undo.push_async_callback(clients.close)
+    table = await open_table(clients, settings.identity_table, settings.outbox_table, settings.events_topic)
+    revocations = DynamoRevocations(table.client, table.name)
+    secret_id = settings.signing_keys.removeprefix(SCHEME)
+    api = build(
+        users=DynamoUserStore(table, revocations),
+        sessions=DynamoSessionStore(table, revocations),
+        clients=DynamoServiceClientStore(table, revocations),
+        attempts=DynamoAttemptStore(table),
+        keys=SecretSigningKeys(await clients.open("secretsmanager"), secret_id),
+        issuer=Issuer(settings.token_issuer, settings.token_audience),
+        access=Access(verifier, revocations),
+    )
+    return application(routes(api))
+
+
+async def open_table(clients: Clients, name: str, outbox: str, topic: str) -> IdentityTable:
+    """The identity table, whose changes are told of through the outbox's table and the topic."""
+    dynamodb, sns = await clients.open("dynamodb"), await clients.open("sns")
+    return IdentityTable(dynamodb, name, DynamoOutbox(dynamodb, outbox, SnsEvents(sns, topic)))

@@ -1,0 +1,34 @@
+"""What a token may allow, and which role has what."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+SCORE = "score:write"
+EVENTS = "events:write"
+DECISIONS = "decisions:read"
+LABELS = "labels:write"
+ALERTS = "alerts:read"
+AUDIT = "audit:read"
+IDENTITY = "identity:admin"
+
+CLIENT_SCOPES = (SCORE, EVENTS, DECISIONS, LABELS, ALERTS, AUDIT)
+"""What a service client can be given: everything but the administration of users and clients."""
+
+
+class Role(StrEnum):
+    """What a person is; each role may do what the one before may, and more."""
+
+    VIEWER = "viewer"
+    ANALYST = "analyst"
+    LEAD = "lead"
+    ADMIN = "admin"
+
+
+_ADDED = {Role.VIEWER: (DECISIONS, ALERTS), Role.ANALYST: (LABELS,), Role.LEAD: (AUDIT,), Role.ADMIN: (IDENTITY,)}
+
+
+def scopes_of(role: Role) -> tuple[str, ...]:
+    """Every scope of the role."""
+    roles = list(Role)
+    return tuple(scope for each in roles[: roles.index(role) + 1] for scope in _ADDED[each])
