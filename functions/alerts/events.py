@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from assay.errors import PoisonEvent
 from assay.schemas.base import Token
 from assay.schemas.card_numbers import contains_card_number
-from assay.schemas.event import TRANSACTION_SCORED, Event
+from assay.schemas.event import Event
+from assay.schemas.event_reader import EventReader
 from assay.schemas.fields import Timestamp
 from assay.schemas.stages import Decision
 
@@ -85,18 +85,9 @@ class Other(Event):
     client_id: Id
 
 
-def _shape(event: Any) -> str:  # noqa: ANN401 - any JSON may arrive
-    return "scored" if isinstance(event, dict) and event.get("event") == TRANSACTION_SCORED else "other"
-
-
-_EVENT: TypeAdapter[Scored | Other] = TypeAdapter(
-    Annotated[Annotated[Scored, Tag("scored")] | Annotated[Other, Tag("other")], Discriminator(_shape)]
-)
+READER = EventReader(Scored, Other)
 
 
 def read(body: bytes) -> Scored | Other:
     """The event of a message's bytes. Raises `PoisonEvent`, which says nothing of what the message holds."""
-    try:
-        return _EVENT.validate_json(body)
-    except ValidationError as error:
-        raise PoisonEvent(f"not an event of Assay: {error.error_count()} errors") from None
+    return READER.read(body)

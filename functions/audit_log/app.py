@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -17,11 +16,10 @@ from assay.identity import scopes
 from assay.identity.access import Access, client_of
 from assay.ports import Archive, AuditAnchorStore, AuditPlace
 from assay.problems import Problem, unavailable
-from assay.schemas.base import IDENTIFIER, Contract
+from assay.schemas.base import Contract, is_token
 from assay.schemas.event import TRANSACTION_SCORED
 
 log = logging.getLogger(__name__)
-MAX_ID = 64
 
 
 class AuditHead(Contract):
@@ -62,7 +60,7 @@ class Api:
         return Response(line, media_type=JSON)
 
     async def _find(self, client_id: str, id_: str) -> AuditPlace | None:
-        if not _is_name(client_id) or not _is_name(id_):  # there is none, and a store need not take such a key
+        if not is_token(client_id) or not is_token(id_):
             return None
         return await self.anchor.find(TRANSACTION_SCORED, client_id, id_)
 
@@ -73,10 +71,6 @@ def routes(api: Api) -> list[Route]:
         Route("/audit/head", api.head, methods=["GET"]),
         Route("/audit/records/{transaction_id}", api.record, methods=["GET"]),
     ]
-
-
-def _is_name(text: str) -> bool:
-    return len(text) <= MAX_ID and re.fullmatch(IDENTIFIER, text) is not None
 
 
 def _unreadable(error: Exception) -> Problem:

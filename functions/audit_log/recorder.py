@@ -7,18 +7,16 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError
 
 from assay.audit import Batch, Entry, Head, seal
 from assay.audit.chain import PREFIX, object_hash, span
 from assay.audit.reading import BrokenChain
 from assay.audit.reading import entries as entries_of
-from assay.errors import AnchorMoved, PoisonEvent, StorageError
+from assay.errors import AnchorMoved, StorageError
 from assay.ports import Archive, AuditAnchor, AuditAnchorStore, OutboxEvent
-from assay.schemas.base import Token
-from assay.schemas.event import TRANSACTION_SCORED, Event
+from assay.schemas.event import Event
+from assay.schemas.event_reader import EventReader
+from assay.schemas.scored import ScoredHead
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 10
@@ -27,28 +25,7 @@ PAUSE_S = 0.05
 """At most, after the first of them; longer after each, so that two writers do not go on in step."""
 
 
-class _Verdict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-    transaction_id: Token
-
-
-class _Scored(BaseModel):
-    """What is needed of `TransactionScored`; the rest is recorded as it came."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-    event: Literal["transaction.scored"]
-    version: Literal[1]
-    client_id: Token
-    verdict: _Verdict
-
-
-def _shape(event: Any) -> str:  # noqa: ANN401 - any JSON may arrive
-    return "scored" if isinstance(event, dict) and event.get("event") == TRANSACTION_SCORED else "other"
-
-
-_EVENT: TypeAdapter[_Scored | Event] = TypeAdapter(
-    Annotated[Annotated[_Scored, Tag("scored")] | Annotated[Event, Tag("other")], Discriminator(_shape)]
-)
+READER = EventReader(ScoredHead, Event)
 
 
 class AuditLog:
@@ -152,11 +129,8 @@ class AuditLog:
 
 def read(body: bytes) -> Entry:
     """The entry about an event. Raises `PoisonEvent`, which says nothing of what the message holds."""
-    try:
-        event = _EVENT.validate_json(body)
-    except ValidationError as error:
-        raise PoisonEvent(f"not an event of Assay: {error.error_count()} errors") from None
-    id_ = event.verdict.transaction_id if isinstance(event, _Scored) else event.id
+    event = READER.read(body)
+    id_ = event.verdict.transaction_id if isinstance(event, ScoredHead) else event.id
     return Entry(event.event, event.client_id, id_, body)
 
 

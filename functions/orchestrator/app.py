@@ -20,6 +20,7 @@ from assay.identity import scopes
 from assay.identity.access import Access, client_of
 from assay.ports import ProfileStore
 from assay.problems import Problem, unavailable
+from assay.schemas.base import is_token
 from functions.orchestrator.docs import PAGE, document
 from functions.orchestrator.intake import read_address, read_login, read_transaction
 from functions.orchestrator.pipeline import Pipeline
@@ -62,7 +63,8 @@ class Api:
     async def decision(self, request: Request) -> Response:
         """`GET /decisions/{transaction_id}`: a client's own decisions only; a person names the client."""
         principal = await self.access.require(request, scopes.DECISIONS)
-        verdict = await self.pipeline.find(client_of(principal, request), request.path_params["transaction_id"])
+        client_id, id_ = client_of(principal, request), request.path_params["transaction_id"]
+        verdict = await self.pipeline.find(client_id, id_) if is_token(client_id) and is_token(id_) else None
         if verdict is None:
             raise Problem(404, "unknown_transaction", "No decision of this client has this transaction_id")
         return Response(verdict, media_type=JSON)

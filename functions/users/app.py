@@ -22,7 +22,7 @@ from assay.identity.scopes import IDENTITY, scopes_of
 from assay.identity.tokens import Principal, unauthorized
 from assay.moments import EPOCH, MICROSECOND
 from assay.problems import Problem, from_validation, unavailable
-from assay.schemas.base import Contract
+from assay.schemas.base import Contract, is_token
 from assay.schemas.strict_json import parse_object
 from functions.users.accounts import Accounts
 from functions.users.clients import Clients
@@ -50,7 +50,6 @@ from functions.users.throttle import network
 NO_STORE = {"Cache-Control": "no-store"}
 JWKS_AGE = {"Cache-Control": "public, max-age=60"}
 PAGE = 100
-ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 LIMIT = re.compile(r"[0-9]{1,3}")
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -218,7 +217,7 @@ def _address(request: Request) -> str:
 def _id(request: Request) -> str:
     """The one in the path; what cannot be one is not looked for."""
     found: str = request.path_params["id"]
-    if not ID.fullmatch(found):
+    if not is_token(found):
         raise Problem(404, "unknown", "Nothing has this id")
     return found
 
@@ -226,7 +225,7 @@ def _id(request: Request) -> str:
 def _page(request: Request) -> tuple[str, int]:
     """`after` and `limit` of the query."""
     after, limit = request.query_params.get("after", ""), request.query_params.get("limit", str(PAGE))
-    if after and not ID.fullmatch(after):
+    if after and not is_token(after):
         raise refused("after", "id", "It should be the `next` of a page")
     if not LIMIT.fullmatch(limit) or not 1 <= int(limit) <= PAGE:
         raise refused("limit", "range", f"It should be between 1 and {PAGE}")

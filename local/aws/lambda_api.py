@@ -26,7 +26,7 @@ class LambdaApi:
             )
         except httpx.HTTPError as error:
             raise InvokeError(f"{function}: {type(error).__name__} {error}") from error
-        if answer.status_code != 200 or "x-amz-function-error" in answer.headers or _is_error(answer.content):
+        if answer.status_code != 200 or "x-amz-function-error" in answer.headers or is_error(answer.content):
             raise InvokeError(f"{function}: HTTP {answer.status_code} {answer.text[:500]}")
         return answer.content
 
@@ -35,8 +35,8 @@ class LambdaApi:
         self._client.close()
 
 
-def _is_error(answer: bytes) -> bool:
-    """sam leaves the header out when the error carries a requestId, as Python's do."""
+def is_error(answer: bytes) -> bool:
+    """Whether a function has failed with it. sam leaves the header out if the error has a requestId, as Python's do."""
     try:
         document = json.loads(answer)
     except ValueError:

@@ -17,7 +17,7 @@ import httpx
 from local import tokens
 from local.aws import docker
 from local.aws.errors import InvokeError, LocalAwsError
-from local.aws.lambda_api import LambdaApi
+from local.aws.lambda_api import LambdaApi, is_error
 from local.aws.mappings import queue_mappings, schedules
 from local.aws.poller import Pollers, QueuePoller
 from local.aws.processes import Child, free_port, wait_until_open
@@ -29,10 +29,10 @@ from local.embedded import Places
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
-START_S = 180.0
+START_S = 300.0
 DEADLINE_MS = "5000"
 """The template's longest: a call through sam takes longer than one on AWS, a container that starts again a second."""
-READY = '{"status":"ready"}'
+READY = b'{"status":"ready"}'
 HEALTH = {
     "version": "2.0",
     "rawPath": "/health",
@@ -40,6 +40,9 @@ HEALTH = {
     "requestContext": {"http": {"method": "GET", "path": "/health"}},
     "isBase64Encoded": False,
 }
+
+NO_MESSAGES = b'{"Records": []}'
+"""A batch that is none: a consumer loads, and has nothing to do."""
 
 Variables = dict[str, dict[str, str]]
 """Function -> environment variable -> value."""
@@ -132,10 +135,12 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
         wait_until_open(api, (LOOPBACK, choices.port), START_S)
         functions = LambdaApi(f"http://{host}:{lambda_port}")
         undo.callback(functions.close)
-        _warm(functions, _stages(variables), api_url)
+        sqs, mappings = client("sqs", aws_url), queue_mappings(template, resources.lookup)
+        events = {stage: json.dumps(HEALTH).encode() for stage in _stages(variables)}
+        events |= {mapping.function: NO_MESSAGES for mapping in mappings}
+        _warm(functions, events, api_url, _routes(template))
 
-        sqs = client("sqs", aws_url)
-        queues = [QueuePoller(mapping, sqs, functions.invoke) for mapping in queue_mappings(template, resources.lookup)]
+        queues = [QueuePoller(mapping, sqs, functions.invoke) for mapping in mappings]
         pollers = Pollers(queues, schedules(template, resources.lookup), functions.invoke)
         undo.enter_context(pollers)
         children = (moto, lambdas, api)
@@ -183,19 +188,40 @@ def _stages(variables: Variables) -> set[str]:
     return {value.removeprefix("lambda:") for value in values if value.startswith("lambda:")}
 
 
-def _warm(functions: LambdaApi, stages: set[str], api_url: str) -> None:
-    """Lets every function load: the first request of the user shall not pay for it."""
+def _routes(template: Template) -> list[str]:
+    """A path of each function behind the HTTP API that can be asked for without knowing anything."""
+    found = {
+        name: path
+        for name, properties in template.functions().items()
+        for event in properties.get("Events", {}).values()
+        if event["Type"] == "HttpApi"
+        and event["Properties"]["Method"] == "GET"
+        and "{" not in (path := event["Properties"]["Path"])
+    }
+    return sorted(found.values())
+
+
+def _warm(functions: LambdaApi, events: Mapping[str, bytes], api_url: str, paths: list[str]) -> None:
+    """Lets every function load: the first request of the user shall not pay for it, nor a queue wait for it."""
     end = monotonic() + START_S
-    for stage in sorted(stages):
-        _until(end, lambda stage=stage: functions.invoke(stage, json.dumps(HEALTH).encode(), START_S))  # type: ignore[misc]
+    for name, event in sorted(events.items()):
+        _until(end, lambda name=name, event=event: functions.invoke(name, event, START_S))  # type: ignore[misc]
+    for path in paths:
+        _until(end, lambda path=path: _get(f"{api_url}{path}"))  # type: ignore[misc]
     _until(end, lambda: _ready(api_url))
 
 
+def _get(url: str) -> bytes:
+    """What is there, a refusal too. sam answers 200 for a function that failed, with the error as the body."""
+    answer = httpx.get(url, timeout=START_S, trust_env=False)
+    if answer.status_code >= 500 or is_error(answer.content):
+        raise InvokeError(f"GET {url}: HTTP {answer.status_code} {answer.text[:500]}")
+    return answer.content
+
+
 def _ready(api_url: str) -> None:
-    """sam answers 200 for a function that failed, with the error as the body."""
-    answer = httpx.get(f"{api_url}/ready", timeout=START_S, trust_env=False)
-    if answer.text != READY:
-        raise InvokeError(f"GET /ready: HTTP {answer.status_code} {answer.text[:500]}")
+    if (answer := _get(f"{api_url}/ready")) != READY:
+        raise InvokeError(f"GET /ready: {answer[:500]!r}")
 
 
 def _until(end: float, attempt: Callable[[], object]) -> None:

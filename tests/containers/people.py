@@ -50,14 +50,19 @@ def log_in(aws: LocalAws, address: str) -> httpx.Client:
     return _client(aws, answer.json()["access_token"])
 
 
-def register_client(aws: LocalAws, admin: httpx.Client, name: str, scopes: list[str]) -> httpx.Client:
-    """A client of the API with the token of a new service client."""
+def register_client(admin: httpx.Client, name: str, scopes: list[str]) -> str:
+    """The secret of a new service client."""
     made = admin.post("/clients", json={"client_id": name, "scopes": scopes})
     assert made.status_code == 201, made.text
+    return str(made.json()["client_secret"])
+
+
+def client_of(aws: LocalAws, name: str, secret: str) -> httpx.Client:
+    """A client of the API with the service client's token."""
     answer = httpx.post(
         f"{aws.api_url}/oauth/token",
         data={"grant_type": "client_credentials"},
-        auth=(name, made.json()["client_secret"]),
+        auth=(name, secret),
         timeout=TIMEOUT_S,
         trust_env=False,
     )

@@ -13,9 +13,11 @@ from uuid import uuid4
 
 import pytest
 
+from assay.adapters.aws import alerts
 from assay.adapters.aws.alert_items import KEPT
 from assay.adapters.aws.alerts import DynamoAlertStore
 from assay.adapters.aws.clients import Clients, patient
+from assay.adapters.aws.transactions import transact
 from assay.adapters.sqlite.alerts import SqliteAlertStore
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.alerts.ports import AlertStore
@@ -232,15 +234,16 @@ def test_alerts_at_the_same_time_are_each_kept_once(place: Place) -> None:
 
 def test_a_large_batch(place: Place) -> None:
     async def scenario(store: AlertStore) -> None:
-        batch = [new(n, webhooks=("siem", "chat"), mails=2, at=NOW + n) for n in range(100)]
-        assert await store.record(batch) == 100
+        batch = [new(n, webhooks=("siem",), mails=2, at=NOW + n) for n in range(50)]
+        assert await store.record(batch) == 50
         assert await store.record(batch) == 0
         messages = await claimed(store, now=NOW + 6 * MINUTE)
         assert [message.is_digest for message in messages] == [False, False, True]
-        carried, count = await store.carried(messages[2], 50)
-        assert [alert.transaction_id for alert in carried] == [f"t-{n}" for n in range(2, 52)]
-        assert count == 98
-        assert len(await claimed(store, "siem", limit=200)) == 100
+        carried, count = await store.carried(messages[2], 20)
+        assert [alert.transaction_id for alert in carried] == [f"t-{n}" for n in range(2, 22)]
+        assert count == 48
+        calls = await claimed(store, "siem", limit=8)
+        assert [message.created_at - NOW for message in calls] == list(range(8))
 
     run(place, scenario)
 
@@ -502,10 +505,43 @@ def test_an_answer_that_was_lost(table: Table) -> None:
     run(table, scenario)
 
 
-def test_a_conflict_is_waited_for(table: Table) -> None:
+@pytest.mark.parametrize("times", [2, 10])
+def test_a_conflict_is_waited_for(table: Table, times: int) -> None:
     async def scenario(store: AlertStore) -> None:
-        table.faults.add("TransactWriteItems", "conflict", times=2)
+        table.faults.add("TransactWriteItems", "conflict", times=times)
         assert await store.record([new(1)]) == 1
+
+    run(table, scenario)
+
+
+def test_conflicts_without_end_are_a_fault(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "ATTEMPTS", 2)
+
+    async def scenario(store: AlertStore) -> None:
+        table.faults.add("TransactWriteItems", "conflict")
+        with pytest.raises(StorageError, match="others record"):
+            await store.record([new(1)])
+
+    run(table, scenario)
+
+
+def test_a_digest_that_is_claimed_just_before_it_is_joined(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(store: AlertStore) -> None:
+        await store.record([new(1, mails=0, at=NOW)])
+        digests: list[Message] = []
+
+        async def claim_first(*arguments: Any) -> tuple[str, ...]:
+            monkeypatch.setattr(alerts, "transact", transact)
+            digests.extend(await claimed(store, now=NOW + 5 * MINUTE))
+            return await transact(*arguments)
+
+        monkeypatch.setattr(alerts, "transact", claim_first)
+        assert await store.record([new(2, mails=0, at=NOW + 1)]) == 1
+        (digest,) = digests
+        assert await store.carried(digest, 10) == ([alert(1, at=NOW)], 1)
+        await store.settle(replace(digest, state=State.SENT, recipients=()))
+        (another,) = await claimed(store, now=NOW + 60 * MINUTE)
+        assert await store.carried(another, 10) == ([alert(2, at=NOW + 1)], 1)
 
     run(table, scenario)
 

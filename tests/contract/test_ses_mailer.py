@@ -89,7 +89,7 @@ class Service:
         self._answers = list(answers)
         self.asked: list[dict[str, Any]] = []
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json())
         answer = self._answers[min(len(self.asked), len(self._answers)) - 1]
         if answer is None:
@@ -99,7 +99,7 @@ class Service:
     @asynccontextmanager
     async def serving(self, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
         app = web.Application()
-        app.router.add_post("/v2/email/outbound-emails", self)
+        app.router.add_post("/v2/email/outbound-emails", self.answer)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -188,6 +188,18 @@ def test_verifiers_know_a_key_before_it_signs(place: Place, faults: Faults) -> N
     run(scenario)
 
 
+def test_a_secret_that_is_not_there_takes_no_published_key_away(place: Place) -> None:
+    async def scenario() -> None:
+        await place.rotate()
+        before = place.published()
+        place.secret = "keys-misspelt"
+        with pytest.raises(StorageError, match="ResourceNotFound"):
+            await place.rotate()
+        assert place.published() == before
+
+    run(scenario)
+
+
 def test_keys_are_read_again_after_some_seconds_and_by_one_call(place: Place, faults: Faults) -> None:
     clock = [1000.0]
 

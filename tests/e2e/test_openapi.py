@@ -64,7 +64,7 @@ def test_what_is_described_is_what_happens(server: Service, tmp_path: Path, phas
     }
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.address}/openapi.json", "--no-color"]
     command += ["--generation-deterministic", "--no-shrink", *(part for option in options.items() for part in option)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, check=False)  # noqa: S603
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, check=False)  # noqa: S603
     assert run.returncode == 0, run.stdout[-6_000:] + run.stderr[-2_000:]
 
 

@@ -27,7 +27,14 @@ def event(number: int, client: str = "shop") -> OutboxEvent:
         "version": 1,
         "client_id": client,
         "features": {"amount": number * 1.5, "channel": "web"},
-        "verdict": {"transaction_id": f"t-{number}", "decision": "APPROVE"},
+        "transaction": {},
+        "verdict": {
+            "transaction_id": f"t-{number}",
+            "decided_at": NOW.isoformat(),
+            "decision": "APPROVE",
+            "is_early_exit": False,
+            "release": {"version": "2026.11.1", "hash": "ab"},
+        },
     }
     return OutboxEvent(number, json.dumps(body).encode())
 

@@ -18,6 +18,7 @@ import pytest
 
 from assay.adapters.aws import clients, outbox
 from assay.errors import AssayError, SettingsError
+from assay.geoip import GEOIP
 from assay.schemas.verdict import FraudVerdict, TransactionScored
 from functions.orchestrator.pipeline import STAGES
 from local import tokens
@@ -36,6 +37,7 @@ NUMBERS = count(1)
 BUCKET = "releases"
 ORCHESTRATOR = "functions.orchestrator.handler"
 STAGE_NAMES = [stage.name for stage in STAGES]
+PLACED = [*STAGE_NAMES, GEOIP.name]
 SAMPLES = {
     "score_genuine.json": {"APPROVE"},
     "score_flat_genuine.json": {"APPROVE"},
@@ -51,7 +53,7 @@ def functions(releases: str) -> Iterator[StageHost]:
     """Every stage by its own Lambda entry, on a thread: the orchestrator's loop stands still between two events."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_RELEASES", releases)
-        handlers = {name: importlib.import_module(f"functions.{name}.handler").handler for name in STAGE_NAMES}
+        handlers = {name: importlib.import_module(f"functions.{name}.handler").handler for name in PLACED}
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -96,10 +98,9 @@ class Deployment:
 
 def environment(aws: AwsInstallation, host: StageHost, topology: str) -> dict[str, str]:
     places = {
-        name: {"inline": "inline", "lambda": f"lambda:{name}", "url": f"url:{host.url_of(name)}"}
-        for name in STAGE_NAMES
+        name: {"inline": "inline", "lambda": f"lambda:{name}", "url": f"url:{host.url_of(name)}"} for name in PLACED
     }
-    placed = {f"ASSAY_STAGE_{name.upper()}": places[name][topology] for name in STAGE_NAMES}
+    placed = {f"ASSAY_STAGE_{name.upper()}": places[name][topology] for name in PLACED}
     return {
         "ASSAY_RELEASES": f"s3://{BUCKET}/releases",
         "ASSAY_DECISIONS_TABLE": aws.tables["Decisions"],

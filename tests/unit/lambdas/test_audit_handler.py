@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 
+from assay.adapters.aws import clients
 from assay.errors import RequestError, SettingsError, StorageError
 from assay.identity.scopes import Role
 from assay.schemas.event import Event
@@ -22,7 +23,7 @@ from local import tokens
 from local.audit.verify import prove
 from local.aws import resources
 from local.aws.moto_server import moto, serving
-from tests.contract.installations import template
+from tests.contract.installations import PATIENT_S, template
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
 from tests.template.invoke import outcome
 from tests.template.outcomes import EXPECTED, event, faults
@@ -69,6 +70,9 @@ def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
         **resources.CREDENTIALS,
     }
     monkeypatch.delenv("AWS_PROFILE", raising=False)
+    # a test does not fail because the machine is slow
+    patient = clients.patient
+    monkeypatch.setattr(clients, "patient", lambda: patient(PATIENT_S))
     for variable, value in settings.items():
         monkeypatch.setenv(variable, value)
     return name

@@ -255,6 +255,8 @@ def test_the_app_is_told_of_the_time_that_is_left() -> None:
 def test_no_path_gets_into_the_log(function: Function, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     assert function.get("/decisions/4111111111111111").status == 404
+    for no_id in ("x" * 65, "x" * 5_000, "a%20b", "a%0A"):  # a store need not take such a key
+        assert function.get(f"/decisions/{no_id}").status == 404
     assert "4111111111111111" not in caplog.text
 
 
@@ -383,12 +385,12 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_inline_stages_are_those_that_the_settings_name(release: Any) -> None:
     places = {"rules_engine": Placement("inline"), "autoencoder": Placement("lambda", "x")}
-    assert list(inline_stages(places, release)) == ["rules_engine"]
+    assert list(inline_stages(places, release, {})) == ["rules_engine"]
 
 
 def test_an_inline_stage_that_the_image_does_not_hold_is_named(release: Any) -> None:
     with pytest.raises(SettingsError, match=r"ASSAY_STAGE_NOT_BUILT: inline, but .* without functions\.not_built"):
-        inline_stages({"not_built": Placement("inline")}, release)
+        inline_stages({"not_built": Placement("inline")}, release, {})
 
 
 def test_nothing_slow_but_the_sdk_is_imported(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.errors import PoisonEvent
+from assay.schemas.base import Token
 from assay.schemas.fields import Timestamp
 from assay.schemas.stages import Decision
 
@@ -25,7 +26,7 @@ class ScoredRelease(_Part):
 class ScoredVerdict(_Part):
     """Of the verdict."""
 
-    transaction_id: str
+    transaction_id: Token
     decided_at: Timestamp
     decision: Decision
     is_early_exit: bool
@@ -37,7 +38,7 @@ class ScoredHead(_Part):
 
     event: Literal["transaction.scored"]
     version: Literal[1]
-    client_id: str
+    client_id: Token
     features: Any
     transaction: Any
     verdict: ScoredVerdict

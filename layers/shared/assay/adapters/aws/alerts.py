@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
@@ -27,10 +28,11 @@ from assay.adapters.aws.alert_items import (
 from assay.adapters.aws.alert_unit import Unit, Write, portions
 from assay.adapters.aws.clients import storage_errors
 from assay.adapters.aws.profile_items import Item, stamp
-from assay.adapters.aws.transactions import transact
+from assay.adapters.aws.transactions import OutcomeUnknown, transact
 from assay.alerts.records import Alert, Filter, Listed, Message, NewAlert, Position, State, digest_id
 from assay.errors import StorageError
 
+log = logging.getLogger(__name__)
 ATTEMPTS = 8
 """At recording, while others record alerts of the same routes."""
 PAUSE_S = 0.05
@@ -121,8 +123,13 @@ class DynamoAlertStore:
             unit = await self._begun({new.alert.route for new in new_ones if new.recipients})
             for new in new_ones:
                 unit.add(new)
-            if not await transact(self._client, unit.writes(), "alerts"):
-                return len(new_ones)
+            try:
+                if not await transact(self._client, unit.writes(), "alerts"):
+                    return len(new_ones)
+            except OutcomeUnknown:
+                raise
+            except StorageError as error:  # in a storm all write the same route's window
+                log.info("recording is tried again: %s", error)
             await asyncio.sleep(PAUSE_S * (attempt + random.random()))
         raise StorageError("alerts: others record the same or of the same routes")
 

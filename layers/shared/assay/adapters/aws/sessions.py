@@ -65,7 +65,7 @@ class DynamoSessionStore:
                 raise
             return True
         # By our own first attempt, whose answer was lost? Taken for a token used twice, that would end the session.
-        return not refused
+        return not refused or await self._has(session.id, refresh_hash)
 
     async def end(self, session_id: str, event: Event) -> bool:
         """Ends the session and revokes its tokens. False when it was ended before; then nothing is kept."""

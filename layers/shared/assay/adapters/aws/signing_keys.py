@@ -17,7 +17,7 @@ from assay.identity.signing import KeyRing, SigningKeysError
 
 SCHEME = "secretsmanager:"
 FRESH_S = 5.0
-"""How old the keys may be that sign: a login reads them, and a call takes longer than all else and costs money."""
+"""How old the keys may be that sign: every token needs them, and a call for each would cost time and money."""
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 ATTEMPTS = 5
 
@@ -60,11 +60,13 @@ async def rotate(client: Any, secret_id: str, jwks: str, now: float, *, withdraw
     `jwks`: where verifiers read the public halves; it is written first, so that they know a key before it signs.
     Of two rotations at once the second finds that the first has won, and begins again from what that left: no key that
     signed gets lost. Until then, some milliseconds, the published keys are the second's; should it be killed just then,
-    rotate once more. Raises `SigningKeysError`, `SettingsError` and `StorageError`.
+    rotate once more. A running function signs with what it has for `FRESH_S` more: with a withdrawn key, void tokens.
+
+    Raises `SigningKeysError`, `SettingsError` and `StorageError`.
     """
     for _ in range(ATTEMPTS):
         kept = await _read(client, secret_id)
-        ring = kept.ring.rotated(now, withdraw=withdraw) if kept else KeyRing.new(now)
+        ring = kept.ring.rotated(now, withdraw=withdraw) if kept else await _first(client, secret_id, now)
         await publish_jwks(jwks, ring.jwks(now))
         if await _replace(client, secret_id, kept, ring):
             return ring
@@ -81,6 +83,13 @@ async def _read(client: Any, secret_id: str) -> Kept | None:  # noqa: ANN401
                 raise
             return None
     return Kept(answer["VersionId"], KeyRing.from_json(answer.get("SecretString", ""), secret_id))
+
+
+async def _first(client: Any, secret_id: str, now: float) -> KeyRing:  # noqa: ANN401
+    """For a secret that is there: a misspelt one must not take away what is published. Raises `StorageError`."""
+    with storage_errors("signing keys"):
+        await client.describe_secret(SecretId=secret_id)
+    return KeyRing.new(now)
 
 
 async def _replace(client: Any, secret_id: str, kept: Kept | None, ring: KeyRing) -> bool:  # noqa: ANN401
