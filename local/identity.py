@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from local.embedded import Places
 
 PAGE = 100
+SETTLED_S = 0.05
+"""A registration that is kept waits for one commit."""
 Answer = TypeVar("Answer")
 
 
@@ -54,6 +56,7 @@ def build(ledger: SqliteLedger, revocations: SqliteRevocations, access: Access, 
         FolderSigningKeys(keys),
         tokens.issuer(),
         access,
+        SETTLED_S,
     )
 
 

@@ -23,6 +23,9 @@ from assay.identity.signing import Issuer
 from functions.users.app import routes
 from functions.users.bootstrap import Settings, build
 
+SETTLED_S = 0.25
+"""A registration that is kept waits for one transaction and the topic."""
+
 
 async def open_app(settings: Settings, undo: AsyncExitStack) -> Starlette:
     """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
@@ -40,6 +43,7 @@ async def open_app(settings: Settings, undo: AsyncExitStack) -> Starlette:
         keys=SecretSigningKeys(await clients.open("secretsmanager"), secret_id),
         issuer=Issuer(settings.token_issuer, settings.token_audience),
         access=Access(verifier, revocations),
+        settled_s=SETTLED_S,
     )
     return application(routes(api))
 

@@ -42,10 +42,11 @@ def build(
     keys: SigningKeys,
     issuer: Issuer,
     access: Access,
+    settled_s: float,
 ) -> Api:
-    """What `routes` serves, over the given stores and keys."""
+    """What `routes` serves, over the given stores and keys. `settled_s`: as in `Accounts`."""
     passwords, throttle, mint = Passwords(), Throttle(attempts), Mint(keys, issuer)
-    accounts = Accounts(users, sessions, passwords, throttle)
+    accounts = Accounts(users, sessions, passwords, throttle, settled_s)
     return Api(
         accounts=accounts,
         sessions=Sessions(users, sessions, accounts, passwords, throttle, mint),
