@@ -17,6 +17,13 @@ class LambdaApi:
 
     def invoke(self, function: str, payload: bytes | str, timeout_s: float) -> bytes:
         """The function's answer. Raises `InvokeError` when it failed, or has not answered within its time."""
+        answer = self.outcome(function, payload, timeout_s)
+        if is_error(answer):
+            raise InvokeError(f"{function}: {answer[:500].decode(errors='replace')}")
+        return answer
+
+    def outcome(self, function: str, payload: bytes | str, timeout_s: float) -> bytes:
+        """The function's answer or its error. Raises `InvokeError` when neither comes within its time."""
         try:
             answer = self._client.post(
                 f"/2015-03-31/functions/{function}/invocations",
@@ -26,7 +33,7 @@ class LambdaApi:
             )
         except httpx.HTTPError as error:
             raise InvokeError(f"{function}: {type(error).__name__} {error}") from error
-        if answer.status_code != 200 or "x-amz-function-error" in answer.headers or is_error(answer.content):
+        if answer.status_code != 200:
             raise InvokeError(f"{function}: HTTP {answer.status_code} {answer.text[:500]}")
         return answer.content
 

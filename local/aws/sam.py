@@ -51,9 +51,9 @@ class Sam:
             child.finish(BUILD_S)
         write_template(self._built / "template.yaml", self._runnable)
 
-    def start_lambda(self, host: str, port: int, functions: Sequence[str]) -> Child:
-        """Starts Lambda's Invoke for the functions."""
-        return self._start("sam-lambda", ["local", "start-lambda", *functions, *self._serving(host, port)])
+    def start_lambda(self, host: str, port: int) -> Child:
+        """Starts Lambda's Invoke."""
+        return self._start("sam-lambda", ["local", "start-lambda", *self._serving(host, port)])
 
     def start_api(self, host: str, port: int) -> Child:
         """Starts the HTTP API."""

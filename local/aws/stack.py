@@ -129,7 +129,7 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
         publish_alerts(variables, api_url, client("s3", aws_url), client("sesv2", aws_url))
 
         say("starting the containers")
-        lambdas = undo.enter_context(_containers(sam, sam.start_lambda(host, lambda_port, _invoked(template))))
+        lambdas = undo.enter_context(_containers(sam, sam.start_lambda(host, lambda_port)))
         api = undo.enter_context(_containers(sam, sam.start_api(LOOPBACK, choices.port)))
         wait_until_open(lambdas, (host, lambda_port), START_S)
         wait_until_open(api, (LOOPBACK, choices.port), START_S)
@@ -171,15 +171,6 @@ def _parameters(choices: Choices, moto_port: int, lambda_port: int) -> dict[str,
         "DeadlineMs": DEADLINE_MS,
     }
     return {**parameters, "BaseImage": choices.base_image} if choices.base_image else parameters
-
-
-def _invoked(template: Template) -> list[str]:
-    """Functions that are called otherwise than through the HTTP API: by another one, a queue or a schedule."""
-    events = {
-        name: {event["Type"] for event in properties.get("Events", {}).values()}
-        for name, properties in template.functions().items()
-    }
-    return [name for name, types in events.items() if types != {"HttpApi"}]
 
 
 def _stages(variables: Variables) -> set[str]:

@@ -20,7 +20,7 @@ from local.aws.sam import CONTAINER
 from local.aws.stack import ROOT, LocalAws
 from tests.harness.waiting import eventually
 
-START_S = 240
+START_S = 480
 STOP_S = 60
 
 

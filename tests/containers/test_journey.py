@@ -14,7 +14,7 @@ from tests.containers.people import assay, client_of, create_admin, log_in, mail
 from tests.harness import problems
 from tests.harness.waiting import eventually
 
-ADMIN = "ana@bank.example"
+ADMIN = "admin@journey.example"
 CLIENT = "journey-shop"
 SWEPT_S = 240.0
 """What the topic did not take at once is published by the sweeper, a minute or two later."""
