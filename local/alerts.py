@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from assay import moments
@@ -20,8 +20,8 @@ from assay.validation import did_you_mean
 from functions.alerts import bootstrap
 from functions.alerts.consumer import AlertRecorder
 from functions.alerts.delivery import Delivery
+from local.background import Periodic
 
-log = logging.getLogger(__name__)
 IDLE_S = 1.0
 """Between looks at what is due."""
 
@@ -37,19 +37,24 @@ class Alerts:
         self._mailer = mailer
         self._sender = sender
         self._opened = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._sending: list[Periodic] = []
 
     async def start(self) -> None:
         """Begins sending. Raises `AlertsError` for a secret that is not there."""
         channels = await bootstrap.open_channels(self._config, self._mailer, self._sender, self._opened)
         delivery = Delivery(self.store, channels)
-        self._tasks = [asyncio.create_task(_send(delivery, channel)) for channel in delivery.channels]
+        # A task per channel, so that a slow one holds nobody else up.
+        self._sending = [
+            Periodic(f"alerts on {channel}", partial(delivery.run_channel, channel), IDLE_S)
+            for channel in delivery.channels
+        ]
+        for sending in self._sending:
+            sending.start()
 
     async def stop(self) -> None:
         """Stops where it is: what is on its way will be sent again, with the same id."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for sending in self._sending:
+            await sending.stop()
         await self._opened.aclose()
 
 
@@ -97,13 +102,3 @@ def _read(path: Path) -> AlertsConfig:
         return load_config(path.read_bytes(), path.name)
     except OSError as error:
         raise AlertsError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-async def _send(delivery: Delivery, channel: str) -> None:
-    """A task per channel, so that a slow one holds nobody else up."""
-    while True:
-        try:
-            await delivery.run_channel(channel)
-        except Exception:
-            log.exception("alerts: sending on %s is tried again", channel)
-        await asyncio.sleep(IDLE_S)

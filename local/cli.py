@@ -31,6 +31,11 @@ app.add_typer(clients_app, name="clients")
 keys_app = typer.Typer(help="The keys that access tokens are signed with.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
+actions_app = typer.Typer(
+    help="What follows a decline: frozen accounts, orders for card management.", no_args_is_help=True
+)
+app.add_typer(actions_app, name="actions")
+
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the database and the keys.")]
 ModelsDir = Annotated[
     Path, typer.Option("--models", envvar="ASSAY_MODELS", help="Folder of the release registry and its trusted keys.")
@@ -51,6 +56,22 @@ Mail = Annotated[
     str, typer.Option("--mail", envvar="ASSAY_MAIL", help="smtp://host:port, or a folder instead of the data folder's.")
 ]
 MailFrom = Annotated[str, typer.Option("--mail-from", envvar="ASSAY_MAIL_FROM", help="What alerts come from.")]
+CardManagement = Annotated[
+    str,
+    typer.Option(
+        "--card-management",
+        envvar="ASSAY_CARD_MANAGEMENT",
+        help="URL of the card system, or a folder for its orders instead of the data folder's.",
+    ),
+]
+CardSecret = Annotated[
+    Path | None,
+    typer.Option(
+        "--card-management-secret",
+        envvar="ASSAY_CARD_MANAGEMENT_SECRET",
+        help="File of the secret (whsec_...) that signs orders to a URL.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
 
@@ -79,12 +100,25 @@ def serve(
     alerts: AlertsFile = None,
     mail: Mail = "",
     mail_from: MailFrom = SENDER,
+    card_management: CardManagement = "",
+    card_secret: CardSecret = None,
 ) -> None:
     """Serve the API from one process. Example: assay serve --port 8080 --data-dir var"""
     from local.server import serve as run
 
     password = os.environ.get("ASSAY_MAIL_PASSWORD", "")
-    places = Places(data_dir, models, geoip, alerts, mail, mail_from, password, f"http://{host}:{port}")
+    places = Places(
+        data_dir,
+        models,
+        geoip,
+        alerts=alerts,
+        mail=mail,
+        mail_from=mail_from,
+        mail_password=password,
+        address=f"http://{host}:{port}",
+        card_management=card_management,
+        card_secret=card_secret,
+    )
     with _clear_errors():
         run(places, host, port, typer.echo)
 
@@ -202,6 +236,17 @@ def release_verify(
     with _clear_errors():
         release = open_release(folder, load_trusted_keys(places.models / "keys", places.keys))
     typer.echo(f"{release.version}  {release.hash}  signature and {len(release.manifest.files)} files are good")
+
+
+@actions_app.command("redrive")
+def actions_redrive(data_dir: DataDir = Path("var")) -> None:
+    """Try the orders for card management again that were given up. Example: assay actions redrive --data-dir var"""
+    import asyncio
+
+    from local.actions import redrive
+
+    with _clear_errors():
+        typer.echo(f"{asyncio.run(redrive(Places(data_dir).database))} orders will be tried again")
 
 
 AnchorTable = Annotated[

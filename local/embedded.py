@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from assay import stages
 from assay.adapters.local.archive import FolderArchive
+from assay.adapters.local.otp import installation_key
 from assay.adapters.sqlite.audit import SqliteAuditAnchorStore
 from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
 from assay.adapters.sqlite.outbox import SqliteOutbox
@@ -28,11 +29,13 @@ from assay.release import Release, champion, load_trusted_keys, open_release
 from assay.release.files import sync_folder
 from assay.stage_client import StageClient, Transport
 from assay.stages import Handler
+from functions.action_layer import app as action_layer_app
 from functions.alerts import app as alerts_app
 from functions.alerts.bootstrap import SENDER, open_mailer
 from functions.audit_log import app as audit_app
 from functions.audit_log import bootstrap as audit_log
 from functions.autoencoder import bootstrap as autoencoder
+from functions.challenges.bootstrap import open_sender
 from functions.decision_engine import bootstrap as decision_engine
 from functions.geoip import bootstrap as geoip
 from functions.isolation_forest import bootstrap as isolation_forest
@@ -43,7 +46,9 @@ from functions.rules_engine import bootstrap as rules_engine
 from functions.users.app import routes as user_routes
 from functions.xgboost_classifier import bootstrap as xgboost_classifier
 from local import identity, tokens
+from local.actions import Actions
 from local.alerts import Alerts, read_config
+from local.challenges import Challenges
 from local.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -70,6 +75,10 @@ class Places:
     mail_password: str = field(default="", repr=False)
     address: str = "http://127.0.0.1:8080"
     """Where links of the default alerts lead."""
+    card_management: str = ""
+    """URL of the bank's card system; the folder of card orders when empty."""
+    card_secret: Path | None = None
+    """File of what orders to a URL are signed with."""
 
     @property
     def keys(self) -> Path:
@@ -90,6 +99,16 @@ class Places:
     def mailbox(self) -> Path:
         """Mails, when no mail server is named."""
         return self.data / "mailbox"
+
+    @property
+    def card_orders(self) -> Path:
+        """Orders for card management, when no URL is named."""
+        return self.data / "card-management"
+
+    @property
+    def codes(self) -> str:
+        """Where one-time codes go: by the mail server when one is named, else a folder beside the mails."""
+        return self.mail if "://" in self.mail else str(Path(self.mail or self.mailbox) / "codes")
 
     @property
     def releases(self) -> Path:
@@ -133,36 +152,50 @@ class Embedded:
             tokens.jwks(places.keys)  # keys that cannot be used are told of now
             alerts_config = read_config(places.alerts, places.data, places.address)
             mailer = open_mailer(places.mail or str(places.mailbox), places.mail_password)
+            codes = open_sender(places.codes, places.mail_from, places.mail_password)
+            key = installation_key(places.keys)
             self.ledger = SqliteLedger(places.database)
             undo.pop_all()
+        revocations = SqliteRevocations(self.ledger)
+        access = Access(verifier, revocations)
         self.scored_events = SqliteScoredEventStore(self.ledger)
         records, anchor = FolderArchive(places.audit), SqliteAuditAnchorStore(self.ledger)
         audit = audit_log.build(records, anchor)
         self.alerts = Alerts(alerts_config, mailer, places.mail_from, self.ledger)
-        consumers: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit, self.alerts.recorder]
+        cards = places.card_management or str(places.card_orders)
+        self.actions = Actions(release, self.ledger, cards, places.card_secret)
+        self.challenges = Challenges(release, self.ledger, codes, key, access)
+        recorders: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit, self.alerts.recorder]
+        consumers = [*recorders, self.actions.consumer, self.challenges.opener]
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
         self.relay = Relay(self.outbox, consumers, {audit.name: AUDIT_IDLE_S, self.alerts.recorder.name: ALERTS_IDLE_S})
         profile = SqliteProfileStore(self.ledger)
-        self.pipeline = Pipeline(client, profile, SqliteDecisionStore(self.ledger), settings)
-        revocations = SqliteRevocations(self.ledger)
-        access = Access(verifier, revocations)
-        users = identity.build(self.ledger, revocations, access, places.keys)
-        api = Api(self.pipeline, profile, access, rates, self._readiness, notes)
-        alerts_api = alerts_app.Api(self.alerts.store, access)
-        audit_api = audit_app.Api(records, anchor, access)
-        added = [*user_routes(users), *alerts_app.routes(alerts_api), *audit_app.routes(audit_api)]
-        self.app: Starlette = application([*routes(api), *added])
+        decisions = SqliteDecisionStore(self.ledger)
+        self.pipeline = Pipeline(client, profile, decisions, settings, deny_list=self.actions.store)
+        parts = [
+            routes(Api(self.pipeline, profile, access, rates, self._readiness, notes)),
+            user_routes(identity.build(self.ledger, revocations, access, places.keys)),
+            action_layer_app.routes(action_layer_app.Api(self.actions.accounts, access)),
+            self.challenges.routes,
+            alerts_app.routes(alerts_app.Api(self.alerts.store, access)),
+            audit_app.routes(audit_app.Api(records, anchor, access)),
+        ]
+        self.app: Starlette = application([route for part in parts for route in part])
 
     async def start(self) -> None:
         """Begins delivering events."""
         await self.outbox.open()
         await self.alerts.start()
+        await self.actions.start()
+        self.challenges.start()
         self.relay.start()
 
     async def close(self) -> None:
         """Delivers nothing more, finishes what is being committed, closes the file."""
         await self.relay.stop()
         await self.alerts.stop()
+        await self.actions.stop()
+        await self.challenges.stop()
         await self.ledger.close()
         os.close(self._lock)
 

@@ -13,13 +13,22 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 import assay.http
 from assay.http.openapi import PROBLEM, Description
+from functions.action_layer import openapi as action_layer
 from functions.alerts import openapi as alerts
 from functions.audit_log import openapi as audit_log
+from functions.challenges import openapi as challenges
 from functions.orchestrator import openapi as orchestrator
 from functions.users import openapi as users
 
 FILE = Path(assay.http.__path__[0]) / "openapi.json"
-PARTS = (orchestrator.DESCRIPTION, users.DESCRIPTION, alerts.DESCRIPTION, audit_log.DESCRIPTION)
+PARTS = (
+    orchestrator.DESCRIPTION,
+    action_layer.DESCRIPTION,
+    challenges.DESCRIPTION,
+    users.DESCRIPTION,
+    alerts.DESCRIPTION,
+    audit_log.DESCRIPTION,
+)
 TEXT = """Real-time fraud decisions for payments.
 
 Send one transaction to `POST /score`; the answer is APPROVE, CHALLENGE or DECLINE with the reasons. The same

@@ -7,6 +7,7 @@
 | two or all models | the floor |
 | rules engine | the floor |
 | profile | the floor |
+| deny list | the floor |
 
 Rows combine by strictness: every limit that applies must be kept, and a limit only ever turns APPROVE into CHALLENGE;
 it never softens what the evidence at hand says. An amount that is unknown is above every limit.
@@ -22,7 +23,7 @@ from assay.texts import plain_value
 from functions.decision_engine.table import Evidence
 
 MODELS = ("isolation_forest", "autoencoder", "xgboost_classifier")
-PARTS = (*MODELS, "rules_engine", "profile")
+PARTS = (*MODELS, "rules_engine", "profile", "deny_list")
 
 
 class Limit(NamedTuple):
@@ -40,6 +41,7 @@ def missing_parts(request: DecisionRequest) -> tuple[str, ...]:
         request.xgboost_classifier is not None,
         request.rules is not None,
         request.profile_known,
+        request.deny_list_known,
     )
     return () if all(present) else tuple(part for part, there in zip(PARTS, present, strict=True) if not there)
 

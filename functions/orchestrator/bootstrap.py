@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -69,7 +70,7 @@ class Settings(settings.Settings):
 
 async def build(settings: Settings, release: Release, undo: AsyncExitStack) -> Starlette:
     """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
-    rules = pipeline.Settings.of(release, settings.deadline_ms)
+    rules = replace(pipeline.Settings.of(release, settings.deadline_ms), challenge_ttl_s=None)
     verifier = await open_verifier(settings.jwks, settings.token_issuer, settings.token_audience)
     clients = Clients()
     undo.push_async_callback(clients.close)

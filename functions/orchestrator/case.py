@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter_ns
 from typing import Any
 
@@ -13,11 +14,11 @@ from assay.features.transaction import MONEY_SCALE
 from assay.ports import DecisionRecord
 from assay.schemas.base import Contract, FeatureValue
 from assay.schemas.geoip import GeoIpResult
-from assay.schemas.stages import DecisionRequest, DecisionResult, RulesResult, StandInUsage
-from assay.schemas.verdict import FraudVerdict, ReleaseRef
+from assay.schemas.stages import Decision, DecisionRequest, DecisionResult, RulesResult, StandInUsage
+from assay.schemas.verdict import ChallengeRef, FraudVerdict, ReleaseRef
 from functions.orchestrator.intake import Submission
 
-PROFILE = "profile"
+PROFILE, DENY_LIST = "profile", "deny_list"
 
 
 @dataclass(slots=True)
@@ -70,11 +71,14 @@ def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequ
         xgboost_classifier=case.scores.get("xgboost_classifier"),
         profile_known=PROFILE not in case.degraded,
         deny_listed=deny_listed,
+        deny_list_known=DENY_LIST not in case.degraded,
         stand_in_usage=usage,
     )
 
 
-def verdict_of(case: Case, result: DecisionResult, release: ReleaseRef, decided_at: datetime) -> FraudVerdict:
+def verdict_of(
+    case: Case, result: DecisionResult, release: ReleaseRef, decided_at: datetime, challenge_ttl_s: int | None
+) -> FraudVerdict:
     """The answer to the caller."""
     rules, scores = case.rules, case.scores
     return FraudVerdict(
@@ -92,7 +96,7 @@ def verdict_of(case: Case, result: DecisionResult, release: ReleaseRef, decided_
         is_early_exit=result.is_early_exit,
         degraded=case.degraded,
         release=release,
-        challenge=None,
+        challenge=_challenge(case, result, decided_at, challenge_ttl_s),
         decided_at=decided_at,
         timings_us=case.timings_us,
     )
@@ -138,6 +142,14 @@ def _event(case: Case, verdict: bytes, used: StandInUsage) -> bytes:
         b"}",
     )
     return b"".join(parts)
+
+
+def _challenge(case: Case, result: DecisionResult, decided_at: datetime, ttl_s: int | None) -> ChallengeRef | None:
+    """A new one. Without an account there is nobody to ask."""
+    is_asked = result.decision is Decision.CHALLENGE and case.submission.transaction.account is not None
+    if ttl_s is None or not is_asked:
+        return None
+    return ChallengeRef(id=f"chl_{secrets.token_hex(16)}", expires_at=decided_at + timedelta(seconds=ttl_s))
 
 
 def _rounded(score: Contract | None, name: str) -> float | None:

@@ -15,8 +15,8 @@ from assay import stages
 from assay.errors import AlreadyDecided, StageError, StageFailed, StorageError
 from assay.features.profile import unknown_features
 from assay.geoip import GEOIP
-from assay.policy import FILE, Policy
-from assay.ports import DecisionStore, ProfileStore
+from assay.policy import FILE, ChallengeLimits, Policy
+from assay.ports import DecisionStore, DenyList, ProfileStore
 from assay.problems import Problem, unavailable
 from assay.release.store import Release
 from assay.schemas.geoip import GeoIpRequest, GeoIpResult
@@ -24,14 +24,14 @@ from assay.schemas.stages import Decision, DecisionResult, RulesFlag, ScoringInp
 from assay.schemas.verdict import FraudVerdict, ReleaseRef
 from assay.stage_client import StageClient
 from assay.stages import Stage
-from functions.orchestrator.case import PROFILE, Case, question, record_of, verdict_of
+from functions.orchestrator.case import DENY_LIST, PROFILE, Case, question, record_of, verdict_of
 from functions.orchestrator.intake import Submission
 
 log = logging.getLogger(__name__)
 MODELS: tuple[Stage[ScoringInput, Any], ...] = (stages.ISOLATION_FOREST, stages.AUTOENCODER, stages.XGBOOST_CLASSIFIER)
 STAGES: tuple[Stage[Any, Any], ...] = (stages.RULES_ENGINE, *MODELS, stages.DECISION_ENGINE)
 NOTHING_USED = StandInUsage()
-GEOIP_SHARE, PROFILE_SHARE, RULES_SHARE, MODELS_SHARE = 0.15, 0.3, 0.4, 0.8
+GEOIP_SHARE, PROFILE_SHARE, RULES_SHARE, MODELS_SHARE, DENY_LIST_SHARE = 0.15, 0.3, 0.4, 0.8, 0.9
 """Of the deadline: a slow stage must leave time for those after it, so that there is a verdict at all."""
 
 
@@ -44,6 +44,8 @@ class Settings:
     strict: bool
     """Seed B's way: a stage that fails is a 502, one that cannot be reached a 503; nothing is decided without it."""
     deny_list: frozenset[str] = frozenset()
+    challenge_ttl_s: int | None = ChallengeLimits().ttl_s
+    """How long a challenge is open. None: nobody here answers for challenges, and verdicts name none."""
 
     @classmethod
     def of(cls, release: Release, deadline_ms: int | None = None) -> Settings:
@@ -54,6 +56,7 @@ class Settings:
             deadline_s=(deadline_ms or policy.deadline_ms) / 1000,
             strict=policy.mode == "strict",
             deny_list=frozenset(policy.deny_list),
+            challenge_ttl_s=policy.challenge.ttl_s,
         )
 
 
@@ -68,8 +71,12 @@ class Pipeline:
         settings: Settings,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         observer: Callable[[FraudVerdict], None] | None = None,
+        deny_list: DenyList | None = None,
     ) -> None:
-        """`observer` is told of every verdict once it is durable, and must not raise."""
+        """`observer` is told of every verdict once it is durable, and must not raise.
+
+        `deny_list`: denies besides the policy's own list.
+        """
         self._client = client
         self._locates = client.has(GEOIP)
         self._profile = profile
@@ -77,6 +84,7 @@ class Pipeline:
         self._settings = settings
         self._now = now
         self._observer = observer
+        self._deny_list = deny_list
         self._under_way: dict[tuple[str, str], tuple[bytes, asyncio.Future[bytes]]] = {}
 
     async def score(self, submission: Submission, explain: bool = False, time_left_s: float = inf) -> bytes:
@@ -190,17 +198,34 @@ class Pipeline:
         lap = perf_counter_ns()
         account = case.submission.transaction.account
         usage = await self._decisions.stand_in_usage(account) if account else NOTHING_USED
-        denied = bool(self._settings.deny_list) and not self._settings.deny_list.isdisjoint(case.tokens())
+        denied = await self._is_denied(case)
         result = await self._client.call(stages.DECISION_ENGINE, question(case, denied, usage), case.until(1.0))
         case.lap("decision_engine", lap)
         case.lap("total", start)
         decided_at = self._now()
-        verdict = verdict_of(case, result, self._settings.release, decided_at)
+        verdict = verdict_of(case, result, self._settings.release, decided_at, self._settings.challenge_ttl_s)
         body = verdict.model_dump_json().encode()
         await self._decisions.commit(record_of(case, body, decided_at, usage, _usage_after(case, usage, result)))
         if self._observer is not None:
             self._observer(verdict)
         return body
+
+    async def _is_denied(self, case: Case) -> bool:
+        """By the policy, or because the account is frozen. When that is not known, the deny list is a missing part."""
+        if self._settings.deny_list and not self._settings.deny_list.isdisjoint(case.tokens()):
+            return True
+        account = case.submission.transaction.account
+        if self._deny_list is None or account is None:
+            return False
+        try:
+            async with asyncio.timeout(case.until(DENY_LIST_SHARE) - self._client.clock()):
+                return await self._deny_list.denies(account)
+        except (StorageError, TimeoutError) as error:
+            if self._settings.strict:
+                raise StorageError(f"deny list: {error or 'no time'}") from error
+            log.warning("decided without the deny list: %s", str(error) or "no time")
+            case.degraded.append(DENY_LIST)
+            return False
 
     async def _run_stages(self, case: Case, explain: bool) -> None:
         """Rules first; the models only when no rule blocks."""

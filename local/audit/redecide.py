@@ -1,7 +1,8 @@
 """`assay replay-decision`: the pipeline decides once more, with what is on record in place of profile and store.
 
-The profile gives the recorded features, the decision store the recorded stand-in usage, and a part that the verdict was
-made without is missing again. Everything else is the pipeline itself, over the recorded release.
+The profile gives the recorded features, the decision store the recorded stand-in usage, the deny list denies what it
+denied, and a part that the verdict was made without is missing again. Everything else is the pipeline itself, over the
+recorded release.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from assay.release import Release, load_trusted_keys, open_release
 from assay.schemas.base import FeatureValue
 from assay.schemas.event import TRANSACTION_SCORED
 from assay.schemas.stages import StandInUsage
-from assay.schemas.verdict import TransactionScored
+from assay.schemas.verdict import FraudVerdict, TransactionScored
 from assay.stage_client import StageClient
-from functions.orchestrator.case import PROFILE
+from functions.decision_engine.table import DENIED
+from functions.orchestrator.case import DENY_LIST, PROFILE
 from functions.orchestrator.intake import Submission, read_transaction
 from functions.orchestrator.pipeline import Pipeline, Settings
 from local.audit.records import find
@@ -31,7 +33,8 @@ from local.embedded import Places, inline_stages
 
 PATIENT_MS = 60_000
 """The deadline of then was part of what happened, and `degraded` says how it went."""
-OWN_TO_EACH = frozenset({"timings_us"})
+OWN_TO_EACH = frozenset({"timings_us", "challenge"})
+"""Of a verdict: the id of a challenge is drawn at random."""
 
 
 class RecordedProfile:
@@ -52,6 +55,19 @@ class RecordedProfile:
     async def record_login(self, _client_id: str, _login: Login) -> bool:
         """Known already: what logins said is in the features."""
         return False
+
+
+class RecordedDenyList:
+    """Denies what it denied then."""
+
+    def __init__(self, verdict: FraudVerdict) -> None:
+        self._verdict = verdict
+
+    async def denies(self, _account: str) -> bool:
+        """As the verdict says; `StorageError` when the deny list was missing."""
+        if DENY_LIST in self._verdict.degraded:
+            raise StorageError("missing, as on record")
+        return self._verdict.triggered_by == DENIED.triggered_by
 
 
 class RecordedDecisions:
@@ -131,6 +147,7 @@ class Redecider:
             decisions,
             Settings.of(self._release, PATIENT_MS),
             now=lambda: event.verdict.decided_at,
+            deny_list=RecordedDenyList(event.verdict),
         )
         await pipeline.score(_submission(event, document, self._release))
         assert decisions.committed is not None  # noqa: S101 - `score` commits or raises

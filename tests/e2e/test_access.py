@@ -15,6 +15,12 @@ SCOPE_OF = {
     ("POST", "/score"): "score:write",
     ("GET", "/decisions/some-id"): "decisions:read",
     ("POST", "/events/logins"): "events:write",
+    ("GET", "/challenges/some-id"): "challenges:read",
+    ("POST", "/challenges/some-id/verify"): "challenges:write",
+    ("POST", "/challenges/some-id/resend"): "challenges:write",
+    ("PUT", "/accounts/some-id/contact"): "challenges:write",
+    ("POST", "/accounts/some-id/totp"): "challenges:write",
+    ("DELETE", "/accounts/some-id/totp"): "challenges:write",
 }
 
 

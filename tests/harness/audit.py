@@ -61,10 +61,10 @@ def objects(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.jsonl.gz"), key=lambda path: path.name)
 
 
-def held(folder: Path) -> list[tuple[str, str]]:
-    """Client and transaction of every record, in the log's order."""
+def held(folder: Path, kind: str | None = None) -> list[tuple[str, str]]:
+    """Client and transaction, or event, of every record of the kind (None: any), in the log's order."""
     records = [json.loads(line) for path in objects(folder) for line in _lines(path)]
-    return [(record["client_id"], record["id"]) for record in records]
+    return [(record["client_id"], record["id"]) for record in records if kind in {None, record["kind"]}]
 
 
 Tampering = Callable[[Path, Path, random.Random], None]

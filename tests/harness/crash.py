@@ -177,7 +177,18 @@ def _effects(data: Path) -> list[str]:
         "events beyond the decisions": (
             "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)"
             " - (SELECT count(*) FROM decisions)"
+            " - (SELECT count(*) FROM audit_records WHERE kind <> 'transaction.scored')"
         ),
+        "decisions to challenge without exactly one challenge": (
+            "SELECT count(*) FROM (SELECT s.rowid FROM scored_events s LEFT JOIN challenges c"
+            " ON c.client_id = s.client_id AND c.transaction_id = s.transaction_id"
+            " WHERE s.decision = 'CHALLENGE' GROUP BY s.rowid HAVING count(c.id) != 1)"
+        ),
+        "challenges beyond the decisions to challenge": (
+            "SELECT (SELECT count(*) FROM challenges)"
+            " - (SELECT count(*) FROM scored_events WHERE decision = 'CHALLENGE')"
+        ),
+        "accounts with too many codes": "SELECT count(*) FROM code_sends WHERE json_array_length(times) > 3",
         "dead letters": "SELECT count(*) FROM dead_letters",
     }
     found = {name: state.query(data, statement)[0][0] for name, statement in checks.items()}
@@ -192,8 +203,9 @@ def _audit(data: Path) -> list[str]:
         return [str(error)]
     decisions = state.query(data, "SELECT client_id, transaction_id FROM decisions")
     faults = [] if proof.broken is None else [str(proof.broken)]
-    if sorted(held(data / "audit")) != sorted(decisions):
-        faults.append(f"{proof.records} audit records are not those of the {len(decisions)} decisions")
+    recorded = held(data / "audit", "transaction.scored")
+    if sorted(recorded) != sorted(decisions):
+        faults.append(f"{len(recorded)} audit records are not those of the {len(decisions)} decisions")
     return faults
 
 

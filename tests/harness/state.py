@@ -8,8 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-TABLES = ("decisions", "activity", "logins", "outbox", "scored_events", "dead_letters", "stand_in", "device_uses")
+TABLES = ("decisions", "activity", "logins", "scored_events", "dead_letters", "stand_in", "device_uses")
 PATIENCE_S = 30.0
+EVENTS = (
+    "SELECT count(*), coalesce(max(sequence), 0) FROM outbox"
+    " WHERE kind NOT LIKE 'challenge.%' AND kind <> 'decision.final'"
+)
+"""Without those of challenges, which expire by themselves."""
 PENDING = "SELECT count(*) FROM outbox, consumers WHERE outbox.sequence > consumers.sequence"
 
 Answer = TypeVar("Answer")
@@ -43,5 +48,5 @@ def counts(data: Path) -> dict[str, int]:
     """Rows per table, and the last event's number, once nothing is under way."""
     drained(data)
     found = {table: query(data, f"SELECT count(*) FROM {table}")[0][0] for table in TABLES}  # noqa: S608 - our names
-    last = query(data, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
-    return {**found, "last event": last[0][0] if last else 0}
+    events, last = query(data, EVENTS)[0]
+    return {**found, "outbox": events, "last event": last}

@@ -45,7 +45,7 @@ SAMPLES = {
     "score_blocked.json": {"DECLINE"},
     "score_flat_blocked.json": {"DECLINE"},
 }
-OF_ONE_RUN = ("transaction_id", "decided_at", "timings_us")
+OF_ONE_RUN = ("transaction_id", "decided_at", "timings_us", "challenge")
 
 
 @contextmanager

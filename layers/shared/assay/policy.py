@@ -1,7 +1,8 @@
 """The policy of a release: every number of the decision and of its degradation table.
 
-In the shared layer because three sides read it: the decision engine decides by it, the orchestrator takes its mode,
-deadline and deny list, and training writes the degraded thresholds and the models' weight of evidence.
+In the shared layer because four sides read it: the decision engine decides by it, the orchestrator takes its mode,
+deadline and deny list, the action layer what follows a decline, and training writes the degraded thresholds and the
+models' weight of evidence.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ from assay.yaml_file import load_mapping
 
 FILE = "policy.yaml"
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Trigger = Literal["RULES_BLOCK_EARLY_EXIT", "ML_SCORE", "IF_ANOMALY", "AE_RECONSTRUCTION"]
+"""What a DECLINE may come from (`triggered_by`), the deny list apart."""
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+
+
+def _require(holds: bool, key: str, must_be: str) -> None:
+    if not holds:
+        raise PydanticCustomError("order", "{key} must be {must_be}", {"key": key, "must_be": must_be})
 
 
 class Band(Contract):
@@ -74,6 +82,49 @@ class ModelEvidence(Contract):
     autoencoder: Finite = 0.0
 
 
+class FreezeAfter(Contract):
+    """Declines after which the account is frozen, and for how long. All that is given has to hold."""
+
+    triggered_by: Annotated[list[Trigger], Field(min_length=1)] | None = None
+    """One of these is among the decision's triggers."""
+    rules: Annotated[list[Token], Field(min_length=1)] | None = None
+    """Ids; one of them fired."""
+    min_fraud_score: Probability | None = None
+    hours: Annotated[int, Field(ge=1, le=8_760)] | None
+    """From the decision on; null: until somebody releases the account."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        conditions = (self.triggered_by, self.rules, self.min_fraud_score)
+        _require(conditions.count(None) < len(conditions), "triggered_by, rules or min_fraud_score", "given")
+        return self
+
+
+class Actions(Contract):
+    """What follows a DECLINE.
+
+    First match freezes the account; a decline that matches no row only declines. Two kinds never freeze: a decision
+    that was made without some part, and one by the deny list (a frozen account would never come free).
+    """
+
+    freeze: list[FreezeAfter] = [
+        FreezeAfter(triggered_by=["RULES_BLOCK_EARLY_EXIT"], hours=24),
+        FreezeAfter(min_fraud_score=0.95, hours=24),
+    ]
+
+
+class ChallengeLimits(Contract):
+    """How long a step-up may take, and how much may be tried."""
+
+    ttl_s: Annotated[int, Field(ge=30, le=3_600)] = 300
+    """From the verdict on."""
+    tries: Annotated[int, Field(ge=1, le=10)] = 5
+    """Of a challenge; the last wrong one fails it."""
+    sends: Annotated[int, Field(ge=1, le=10)] = 3
+    """Codes sent to an account in `sends_window_s`, over all its challenges."""
+    sends_window_s: Annotated[int, Field(ge=60, le=86_400)] = 600
+
+
 class Policy(Contract):
     """policy.yaml. Both thresholds are inclusive."""
 
@@ -92,7 +143,9 @@ class Policy(Contract):
     deny_list: Annotated[list[Token], Field(max_length=5_000)] = []
     stand_in: StandIn
     degraded: Degraded = Degraded()
+    challenge: ChallengeLimits = ChallengeLimits()
     model_evidence: ModelEvidence = ModelEvidence()
+    actions: Actions = Actions()
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -108,8 +161,3 @@ class Policy(Contract):
     def load(cls, text: str | bytes) -> Policy:
         """The policy of a file; PolicyError names the key that is wrong, missing or unknown."""
         return validated(Policy, load_mapping(text, PolicyError, FILE), PolicyError, FILE)
-
-
-def _require(holds: bool, key: str, must_be: str) -> None:
-    if not holds:
-        raise PydanticCustomError("order", "{key} must be {must_be}", {"key": key, "must_be": must_be})

@@ -72,6 +72,14 @@ class DecisionStore(Protocol):
         ...
 
 
+class DenyList(Protocol):
+    """Accounts whose transactions are declined now, besides what the policy denies."""
+
+    async def denies(self, account: str) -> bool:
+        """Whether the account is one of them. Raises `StorageError`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxEvent:
     """An event waiting for its consumers. `sequence` orders events; delivery is at least once."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -52,6 +52,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     detail: str
     errors: Sequence[FieldError] = ()
     headers: dict[str, str] = field(default_factory=dict)
+    extensions: Mapping[str, int] = field(default_factory=dict)
+    """Further members of the document: numbers that a program goes on with."""
 
     def to_json(self) -> bytes:
         """The body, UTF-8."""
@@ -60,6 +62,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
             "title": TITLES.get(self.status, "Error"),
             "status": self.status,
             "detail": self.detail,
+            **self.extensions,
         }
         if self.errors:
             document["errors"] = [

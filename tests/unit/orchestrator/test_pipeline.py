@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,30 @@ def test_a_whole_decision(tmp_path: Path) -> None:
     assert verdict.degraded == []
     assert verdict.fraud_score == 0.01
     assert set(verdict.timings_us) == {"profile", "rules_engine", "models", "decision_engine", "total"}
+
+
+def test_a_challenge_is_named_where_there_is_somebody_to_ask(tmp_path: Path) -> None:
+    def risky(_: ScoringInput) -> FraudScore:
+        return FraudScore(fraud_score=0.6)
+
+    verdict = score_one(tmp_path / "one", xgboost_classifier=risky)
+    assert verdict.decision == "CHALLENGE"
+    assert verdict.challenge is not None
+    assert verdict.challenge.id.startswith("chl_")
+    assert len(verdict.challenge.id) == 4 + 128 // 4
+    assert verdict.challenge.expires_at - verdict.decided_at == timedelta(seconds=300)
+    again = score_one(tmp_path / "two", xgboost_classifier=risky)
+    assert again.challenge is not None
+    assert again.challenge.id != verdict.challenge.id
+    assert score_one(tmp_path / "three").challenge is None
+
+    flat = json.loads((Path(__file__).parents[3] / "events/score_flat_genuine.json").read_text())
+
+    async def scenario(pipeline: Pipeline, _: SqliteLedger) -> bytes:
+        return await pipeline.score(read_transaction(json.dumps(flat).encode(), "bank", RATES, NOW))
+
+    nobody = FraudVerdict.model_validate_json(run(tmp_path / "four", scenario, xgboost_classifier=risky))
+    assert (nobody.decision, nobody.challenge) == ("CHALLENGE", None)
 
 
 def test_a_block_skips_the_models(tmp_path: Path) -> None:

@@ -11,9 +11,13 @@ LABELS = "labels:write"
 ALERTS = "alerts:read"
 AUDIT = "audit:read"
 IDENTITY = "identity:admin"
+ACCOUNTS = "accounts:read"
+RELEASE = "accounts:release"
+CHALLENGES = "challenges:write"
+CHALLENGES_READ = "challenges:read"
 
-CLIENT_SCOPES = (SCORE, EVENTS, DECISIONS, LABELS, ALERTS, AUDIT)
-"""What a service client can be given: everything but the administration of users and clients."""
+CLIENT_SCOPES = (SCORE, EVENTS, DECISIONS, LABELS, ALERTS, AUDIT, ACCOUNTS, CHALLENGES, CHALLENGES_READ)
+"""What a service client can be given: neither the administration of users and clients nor what persons answer for."""
 
 
 class Role(StrEnum):
@@ -25,7 +29,12 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_ADDED = {Role.VIEWER: (DECISIONS, ALERTS), Role.ANALYST: (LABELS,), Role.LEAD: (AUDIT,), Role.ADMIN: (IDENTITY,)}
+_ADDED = {
+    Role.VIEWER: (DECISIONS, ALERTS, ACCOUNTS, CHALLENGES_READ),
+    Role.ANALYST: (LABELS, RELEASE),
+    Role.LEAD: (AUDIT,),
+    Role.ADMIN: (IDENTITY,),
+}
 
 
 def scopes_of(role: Role) -> tuple[str, ...]:

@@ -122,7 +122,9 @@ class DecisionRequest(Contract):
     xgboost_classifier: FraudScore | None
     profile_known: bool = True
     deny_listed: bool = False
-    """The orchestrator's own copy of the deny list names one of the transaction's tokens."""
+    """The policy's deny list names one of the transaction's tokens, or its account is frozen."""
+    deny_list_known: bool = True
+    """False when it could not be found out whether the account is frozen."""
     stand_in_usage: StandInUsage = StandInUsage()
 
 

@@ -21,7 +21,7 @@ class ReleaseRef(Contract):
 
 
 class ChallengeRef(Contract):
-    """The step-up that a CHALLENGE asks for. Absent until the action layer issues challenges."""
+    """The step-up that a CHALLENGE asks for, of a transaction with an account (`/challenges/{id}`)."""
 
     id: str
     expires_at: datetime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -50,6 +50,8 @@ class Message:
     id: str
     body: bytes = field(repr=False)
     """JSON."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Besides those of the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,20 @@ class Outcome:
     """No sooner than that, as the receiver asked."""
     answer: bytes = field(default=b"", repr=False)
     """As much of the body as was read."""
+    status: int | None = field(default=None, compare=False)
+    """The answer's, which `reason` says too; None when there was no answer."""
 
 
 class WebhookSender:
     """POSTs messages, each over a connection of its own. An async context manager; belongs to one event loop."""
 
-    def __init__(self, *, allow_local: bool = False, resolver: AbstractResolver | None = None) -> None:
-        """`allow_local`: as `guard.checked_url`. `resolver`: who knows the addresses of names, if not the system."""
+    def __init__(
+        self, *, allow_local: bool = False, resolver: AbstractResolver | None = None, timeout_s: float | None = None
+    ) -> None:
+        """`allow_local`: as `guard.checked_url`. `resolver`: who knows the addresses of names, if not the system.
+
+        `timeout_s`: of one attempt, instead of `TOTAL_TIMEOUT_S`.
+        """
         self._allow_local = allow_local
         connector = aiohttp.TCPConnector(
             resolver=GuardedResolver(resolver or aiohttp.ThreadedResolver(), allow_local),
@@ -78,7 +87,7 @@ class WebhookSender:
         )
         self._http = aiohttp.ClientSession(
             connector=connector,
-            timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(total=timeout_s or TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "Content-Type": "application/json", "User-Agent": "Assay"},
             auto_decompress=False,
@@ -90,11 +99,11 @@ class WebhookSender:
             checked = checked_url(url, self._allow_local)
         except ValueError as error:
             return Outcome(Delivery.REFUSED, f"URL {error}")
-        headers = signed_headers(message.id, int(time.time()), message.body, secrets)
+        headers = {**message.headers, **signed_headers(message.id, int(time.time()), message.body, secrets)}
         try:
             async with self._http.post(checked, data=message.body, headers=headers, allow_redirects=False) as answer:
                 delivery, wait_s = _classify(answer.status, answer.headers.get("Retry-After"), datetime.now(UTC))
-                return Outcome(delivery, f"HTTP {answer.status}", wait_s, await _beginning(answer))
+                return Outcome(delivery, f"HTTP {answer.status}", wait_s, await _beginning(answer), answer.status)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             return _failed(error)
 

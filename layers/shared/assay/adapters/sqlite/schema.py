@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from assay.adapters.sqlite.accounts_tables import ACCOUNTS
+from assay.adapters.sqlite.challenges_tables import CHALLENGES
 from assay.audit.chain import START
 from assay.errors import StorageError
 
@@ -209,7 +211,7 @@ CREATE TABLE alert_windows (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = {1: AUDIT, 2: EVENT_KINDS + IDENTITY + AUDIT_OBJECTS + ALERTS}
+MIGRATIONS = {1: AUDIT, 2: EVENT_KINDS + IDENTITY + AUDIT_OBJECTS + ALERTS + CHALLENGES + ACCOUNTS}
 """What brings a file from a version to the next one."""
 
 

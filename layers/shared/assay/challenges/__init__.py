@@ -1,0 +1,1 @@
+"""Step-up challenges: one-time codes and authenticator apps."""

@@ -1,0 +1,16 @@
+"""What a customer reads with a code."""
+
+from __future__ import annotations
+
+from assay.challenges.ports import CodeMessage
+
+SUBJECT = "Your code to confirm a payment"
+
+
+def text_of(message: CodeMessage) -> str:
+    """The message."""
+    return (
+        f"Code: {message.code}\n"
+        f"It confirms {message.confirms}, and nothing else. It is good for {message.minutes} min, once.\n"
+        "Nobody of your bank will ever ask you for it. If you have not started this payment, call your bank.\n"
+    )
