@@ -10,8 +10,10 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from local.demo.actions import show_actions
 from local.demo.samples import score_samples
 from local.demo.stream import Outcome, Scored, notable, score_stream
+from local.embedded import Places
 from local.server_process import running_server
 from local.tokens import SCOPES, mint
 
@@ -27,7 +29,7 @@ def run(transactions: int) -> int:
         with running_server(data) as address:
             console.print(f"Assay answers on {address}\n")
             with httpx.Client(base_url=address, headers=headers) as client:
-                faults = score_samples(client, console)
+                faults = score_samples(client, console) + show_actions(client, Places(data), console)
                 outcome = score_stream(address, headers, transactions, console)
                 faults += outcome.faults[:10] + _check(client, outcome, transactions)
     _show(outcome, console)
@@ -57,13 +59,18 @@ def _show(outcome: Outcome, console: Console) -> None:
     for item in notable(outcome.scored, 4):
         table.add_row(*_row(item))
     console.print(table)
-    summary = Table("truth", "transactions", "APPROVE", "CHALLENGE", "DECLINE", title="Verdicts against the labels")
+    columns = ("APPROVE", "CHALLENGE", "DECLINE", "of them frozen")
+    summary = Table("truth", "transactions", *columns, title="Verdicts against the labels")
     for truth, label in (("honest", False), ("fraud", True)):
         items = [item for item in outcome.scored if item.transaction.label is label]
         counts = Counter(item.verdict["decision"] for item in items)
         shares = [f"{counts[d]} ({_share(items, d):.1%})" for d in ("APPROVE", "CHALLENGE", "DECLINE")]
-        summary.add_row(truth, str(len(items)), *shares)
+        frozen = sum(item.verdict["triggered_by"] == "DENY_LIST" for item in items)
+        summary.add_row(truth, str(len(items)), *shares, str(frozen))
     console.print(summary)
+    console.print(
+        "[dim]A freeze lasts a day. The stream is weeks long and takes seconds, so no freeze ends in it.[/dim]"
+    )
     latencies = sorted(item.latency_ms for item in outcome.scored) or [0.0]
     p50, p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
     console.print(
