@@ -42,7 +42,7 @@ def document() -> dict[str, Any]:
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     for part in PARTS:
         paths |= part.paths
-        schemas |= _schemas(part)
+        _add(schemas, _schemas(part))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Assay", "version": version("assay"), "description": TEXT},
@@ -57,6 +57,13 @@ def document() -> dict[str, Any]:
 def text() -> str:
     """The document as it is committed."""
     return json.dumps(document(), indent=1) + "\n"
+
+
+def _add(schemas: dict[str, Any], added: dict[str, Any]) -> None:
+    """Two models of one name would become one."""
+    for name, schema in added.items():
+        if schemas.setdefault(name, schema) != schema:
+            raise ValueError(f"{name} is the name of two schemas")
 
 
 def _schemas(part: Description) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from assay import moments
 from assay.accounts.orders import CardOrder, freezing, releasing
 from assay.accounts.ports import AccountStore, Action, Change, Effect
-from assay.accounts.records import IN_EFFECT, Account, Freeze, Release, State, confirmed, frozen, released
+from assay.accounts.records import IN_EFFECT, Account, AccountState, Freeze, Release, confirmed, frozen, released
 from assay.errors import AssayError, StorageError
 from assay.moments import EPOCH, MICROSECOND
 from assay.schemas.event import SYSTEM, Event
@@ -28,7 +28,7 @@ class Accounts:
         self._store = store
         self._now = now
 
-    async def get(self, account_id: str) -> tuple[Account, State]:
+    async def get(self, account_id: str) -> tuple[Account, AccountState]:
         """The account, and its state now. Raises `StorageError`."""
         account = await self._store.get(account_id)
         return account, account.state(self._now())
@@ -55,7 +55,11 @@ class Accounts:
         def alter(account: Account, now: int) -> Change:
             after = confirmed(account, order.cause)
             freeze = after.in_force
-            if freeze is None or account.state(now) is State.BLOCKED or after.state(now) is not State.BLOCKED:
+            if (
+                freeze is None
+                or account.state(now) is AccountState.BLOCKED
+                or after.state(now) is not AccountState.BLOCKED
+            ):
                 return Change(after)
             return Change(after, _event("account.blocked", SYSTEM, after, freeze, order_id=order.id))
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assay.accounts.records import IN_EFFECT, Account, Freeze, State
+from assay.accounts.records import IN_EFFECT, Account, AccountState, Freeze
 from assay.errors import StorageError
 from assay.http.application import JSON
 from assay.http.bodies import read_body
@@ -63,7 +63,7 @@ class AccountStatus(Contract):
     """The state of an account. An account that nothing is known about is active."""
 
     account_id: str
-    status: State
+    status: AccountState
     version: int = Field(description="One more with every change; 0: nothing has happened to it.")
     until: datetime | None = Field(description="When the freeze ends by itself; null: there is none, or it does not.")
     freeze: FreezeView | None = Field(description="A client is told of its own transactions only.")
@@ -102,7 +102,7 @@ class Api:
             raise Problem(409, "not_frozen", "The account is neither frozen nor blocked") from None
         except StorageError as error:
             raise _storage_down() from error
-        return _answer(account, State.RELEASED, principal)
+        return _answer(account, AccountState.RELEASED, principal)
 
 
 def routes(api: Api) -> list[Route]:
@@ -132,10 +132,10 @@ def _not_an_id(code: str, detail: str) -> Problem:
     return Problem(422, "validation", "Not valid: account_id", [FieldError("account_id", code, detail)])
 
 
-def _answer(account: Account, state: State, principal: Principal) -> Response:
+def _answer(account: Account, state: AccountState, principal: Principal) -> Response:
     """As much of it as the caller may know."""
     freeze = account.in_force if state in IN_EFFECT else None
-    release = account.release if state is State.RELEASED else None
+    release = account.release if state is AccountState.RELEASED else None
     status = AccountStatus(
         account_id=account.id,
         status=state,

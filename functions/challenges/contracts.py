@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from assay.alerts.config import Address
-from assay.challenges.records import Delivery, Method, Status
+from assay.challenges.records import ChallengeStatus, Delivery, Method
 from assay.schemas.base import Contract, Token
 from assay.schemas.fields import Amount, Currency
 from assay.schemas.stages import Decision
@@ -30,7 +30,7 @@ class Verification(Contract):
 class Verified(Contract):
     """The end of a challenge."""
 
-    status: Status
+    status: ChallengeStatus
     decision: Decision = Field(description="The final one on the transaction.")
 
 
@@ -42,7 +42,7 @@ class ChallengeView(Contract):
     transaction_id: str
     account_id: str
     method: Method
-    status: Status
+    status: ChallengeStatus
     delivery: Delivery = Field(description="What became of the newest code.")
     decision: Decision | None = Field(description="The final one on the transaction; null while pending.")
     tries_left: int

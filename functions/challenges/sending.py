@@ -14,7 +14,7 @@ from assay import moments
 from assay.alerts.ports import Undelivered
 from assay.challenges.codes import digest, new_code, new_salt, told
 from assay.challenges.ports import ChallengeStore, CodeMessage, OtpSender
-from assay.challenges.records import Challenge, Delivery, Sends, Status, handed_over, issued, recent
+from assay.challenges.records import Challenge, ChallengeStatus, Delivery, Sends, handed_over, issued, recent
 from assay.challenges.sealing import InstallationKey
 from assay.features.windows import MINUTE, SECOND
 from assay.policy import ChallengeLimits
@@ -102,7 +102,7 @@ class Sending:
         """The challenge with the code, counted as sent."""
         for _ in range(CONFLICTS):
             challenge = await self._store.get(wanted.id) or wanted
-            if challenge.status is not Status.PENDING or not is_mine(challenge):
+            if challenge.status is not ChallengeStatus.PENDING or not is_mine(challenge):
                 return None
             now, salt = self._now(), new_salt()
             sends = self._counted(await self._store.sends(challenge.client_id, challenge.account_id), now)

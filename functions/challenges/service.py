@@ -19,9 +19,9 @@ from assay.challenges.codes import digest, position
 from assay.challenges.ports import ChallengeStore
 from assay.challenges.records import (
     Challenge,
+    ChallengeStatus,
     Enrolment,
     Method,
-    Status,
     begun,
     expired,
     is_overdue,
@@ -46,9 +46,9 @@ AT_ONCE = 16
 NOBODYS = secrets.token_bytes(32)
 """Compared with where there is no code: it takes as long, and nothing is equal to it."""
 ENDED = {
-    Status.PASSED: ("already_used", "The challenge was passed; it cannot be used again"),
-    Status.FAILED: ("failed", "The challenge has failed: there were too many wrong codes"),
-    Status.EXPIRED: ("expired", "The challenge has expired"),
+    ChallengeStatus.PASSED: ("already_used", "The challenge was passed; it cannot be used again"),
+    ChallengeStatus.FAILED: ("failed", "The challenge has failed: there were too many wrong codes"),
+    ChallengeStatus.EXPIRED: ("expired", "The challenge has expired"),
 }
 """The problem for who comes later."""
 Item = TypeVar("Item")
@@ -124,10 +124,10 @@ class Challenges:
         for _ in range(CONFLICTS):
             challenge = await self._pending(challenge_id, client_id)
             after, enrolment = await self._tried(challenge, offer)
-            events = [] if after.status is Status.PENDING else outcome(after)
+            events = [] if after.status is ChallengeStatus.PENDING else outcome(after)
             if not await self._store.save(after, enrolment=enrolment, events=events):
                 continue
-            if after.status is Status.PENDING:
+            if after.status is ChallengeStatus.PENDING:
                 raise self._wrong(after)
             return after
         raise _busy()
@@ -151,7 +151,7 @@ class Challenges:
 
     async def _pending(self, challenge_id: str, client_id: str) -> Challenge:
         challenge = await self.find(challenge_id, client_id)
-        if challenge.status is not Status.PENDING:
+        if challenge.status is not ChallengeStatus.PENDING:
             raise Problem(409, *ENDED[challenge.status])
         return challenge
 

@@ -108,7 +108,7 @@ def verify(client: httpx.Client, challenge: str, body: dict[str, Any], typed: st
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
-    """Status and code of a refusal."""
+    """ChallengeStatus and code of a refusal."""
     assert not problems.faults(answer.status_code, answer.headers, answer.content), answer.text
     return answer.status_code, answer.json()["type"].removeprefix("urn:assay:problem:")
 

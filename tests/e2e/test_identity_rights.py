@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,14 @@ TABLE = {
     ("GET", "/alerts"): Row({*PERSONS, SHOP}, 200),
     ("GET", "/audit/head"): Row({LEAD, ADMIN, SHOP}, 200),
     ("GET", "/audit/records/{transaction_id}"): Row({LEAD, ADMIN, SHOP}, {ABSENT: 404}),
+    ("GET", "/accounts/{account_id}/status"): Row({*PERSONS, SHOP}, {ABSENT: 200}),
+    ("POST", "/accounts/{account_id}/release"): Row({ANALYST, LEAD, ADMIN}, {ABSENT: 422}),
+    ("PUT", "/accounts/{account_id}/contact"): Row({SHOP}, {ABSENT: 422}),
+    ("POST", "/accounts/{account_id}/totp"): Row({SHOP}, {OWN: 201}),
+    ("DELETE", "/accounts/{account_id}/totp"): Row({SHOP}, {ABSENT: 404}),
+    ("GET", "/challenges/{challenge_id}"): Row({*PERSONS, SHOP}, {ABSENT: 404}),
+    ("POST", "/challenges/{challenge_id}/verify"): Row({SHOP}, {ABSENT: 422}),
+    ("POST", "/challenges/{challenge_id}/resend"): Row({SHOP}, {ABSENT: 404}),
     ("GET", "/health"): Row(EVERYBODY, 200),
     ("GET", "/ready"): Row(EVERYBODY, 200),
     ("GET", "/docs"): Row(EVERYBODY, 200),
@@ -145,7 +154,7 @@ class World:
             id_ = {OTHER: "spare", ABSENT: "absent", "": ""}[whose]
         else:
             id_ = {OWN: f"of-{SHOP}", OTHER: f"of-{FEEDER}", ABSENT: "absent", "": ""}[whose]
-        place = path.replace("{id}", id_).replace("{transaction_id}", id_).replace("{ip}", id_)
+        place = re.sub(r"\{\w+\}", id_, path)
         named = "{transaction_id}" in path and caller in PERSONS
         return f"{place}?client_id={FEEDER if whose == OTHER else SHOP}" if named else place
 

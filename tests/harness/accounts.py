@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.accounts.ports import CardManagement
-from assay.accounts.records import State
+from assay.accounts.records import AccountState
 from assay.adapters.sqlite.accounts import SqliteAccountStore
 from assay.adapters.sqlite.card_orders import SqliteCardOrderStore
 from assay.adapters.sqlite.ledger import SqliteLedger
@@ -84,7 +84,7 @@ class Lab:
         """Of the orders, to this card management."""
         return CardDelivery(self.orders, self.accounts, cards, patience, self.clock)
 
-    async def state(self, account: str = "a") -> State:
+    async def state(self, account: str = "a") -> AccountState:
         """Now."""
         return (await self.accounts.get(account))[1]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assay.accounts.ports import Change
-from assay.accounts.records import Account, Cause, Freeze, State, frozen
+from assay.accounts.records import Account, AccountState, Cause, Freeze, frozen
 from assay.adapters.sqlite.group_commit import GroupCommit
 from assay.errors import PoisonEvent, StorageError
 from assay.ports import OutboxEvent
@@ -31,7 +31,7 @@ def test_a_decline_freezes_an_approval_does_nothing_and_both_are_on_record(tmp_p
         await lab.consumer.handle(events)
         declined = dict.fromkeys(("t-3", "t-5", "t-6", "t-7"), "declined")
         assert lab.effects() == {"t-1": "frozen", "t-2": "none", **declined}
-        assert [await lab.state(account) for account in "abcdef"] == [State.FROZEN] + [State.ACTIVE] * 5
+        assert [await lab.state(account) for account in "abcdef"] == [AccountState.FROZEN] + [AccountState.ACTIVE] * 5
         assert [await lab.store.denies(account) for account in "abcdef"] == [True] + [False] * 5
         cause = {"client_id": "shop", "transaction_id": "t-1"}
         data = {"account_id": "a", "version": 1, **cause, "until": "2026-03-02T12:00:00+00:00"}
@@ -73,15 +73,15 @@ def test_a_late_decline_does_not_undo_a_release(tmp_path: Path) -> None:
         await lab.consumer.handle([scored("t-2", at=START)])
         clock.now += 60 * SECOND
         account = await lab.accounts.release("a", "ann", "the customer has called")
-        assert (account.version, await lab.state(), await lab.store.denies("a")) == (2, State.RELEASED, False)
+        assert (account.version, await lab.state(), await lab.store.denies("a")) == (2, AccountState.RELEASED, False)
         before = lab.rows("SELECT * FROM card_orders ORDER BY sequence")
         await lab.consumer.handle([scored("t-1", at=START - SECOND), scored("t-2"), scored("t-3", at=START + SECOND)])
-        assert (await lab.state(), await lab.store.denies("a")) == (State.RELEASED, False)
+        assert (await lab.state(), await lab.store.denies("a")) == (AccountState.RELEASED, False)
         assert lab.rows("SELECT * FROM card_orders ORDER BY sequence") == before
         assert lab.effects() == {"t-1": "late", "t-2": "frozen", "t-3": "late"}
         assert [kind for kind, _ in lab.events()] == ["account.frozen", "account.released"]
         await lab.consumer.handle([scored("t-4", at=START + 61 * SECOND)])
-        assert (await lab.state(), await lab.store.denies("a")) == (State.FROZEN, True)
+        assert (await lab.state(), await lab.store.denies("a")) == (AccountState.FROZEN, True)
 
     run(tmp_path, scenario, clock)
 
@@ -90,7 +90,7 @@ def test_a_release_counts_whatever_the_clocks_say(tmp_path: Path) -> None:
     async def scenario(lab: Lab) -> None:
         await lab.consumer.handle([scored("t-1", at=START + 5 * SECOND)])
         await lab.accounts.release("a", "ann", "known")
-        assert await lab.state() is State.RELEASED
+        assert await lab.state() is AccountState.RELEASED
 
     run(tmp_path, scenario)
 
@@ -130,11 +130,11 @@ def test_a_freeze_ends_by_itself_also_for_the_deny_list(tmp_path: Path) -> None:
     async def scenario(lab: Lab) -> None:
         await lab.consumer.handle([scored("t-1")])
         clock.now += 24 * HOUR - 1
-        assert (await lab.state(), await lab.store.denies("a")) == (State.FROZEN, True)
+        assert (await lab.state(), await lab.store.denies("a")) == (AccountState.FROZEN, True)
         clock.now += 1
-        assert (await lab.state(), await lab.store.denies("a")) == (State.ACTIVE, False)
+        assert (await lab.state(), await lab.store.denies("a")) == (AccountState.ACTIVE, False)
         await lab.consumer.handle([scored("t-old", "b", at=START)])
-        assert (await lab.state("b"), lab.effects()["t-old"]) == (State.ACTIVE, "late")
+        assert (await lab.state("b"), lab.effects()["t-old"]) == (AccountState.ACTIVE, "late")
         assert lab.rows("SELECT 1 FROM card_orders WHERE account_id = 'b'") == []
 
     run(tmp_path, scenario, clock)
@@ -171,7 +171,7 @@ def test_any_order_of_events_ends_alike(tmp_path: Path) -> None:
                 ends.add((account.freeze.cause.transaction_id, state, *pending))
 
     asyncio.run(main())
-    assert ends == {("t-5", State.FROZEN, ("t-5", "block"), ("t-5", "unblock"))}
+    assert ends == {("t-5", AccountState.FROZEN, ("t-5", "block"), ("t-5", "unblock"))}
 
 
 def test_a_change_is_refused_where_the_account_has_moved_on(tmp_path: Path) -> None:

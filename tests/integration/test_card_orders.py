@@ -10,7 +10,7 @@ import pytest
 
 from assay.accounts.orders import CardOrder
 from assay.accounts.ports import Answer, Outcome
-from assay.accounts.records import State
+from assay.accounts.records import AccountState
 from assay.adapters.cards_http import HttpCardManagement, read_secret
 from assay.adapters.local.cards import FolderCardManagement
 from assay.adapters.sqlite.group_commit import GroupCommit
@@ -54,12 +54,12 @@ def test_a_confirmed_freeze_is_a_block(tmp_path: Path) -> None:
         delivery = lab.delivery(cards)
         await lab.consumer.handle([scored("t-1")])
         assert (await delivery.run(), await delivery.run()) == (1, 0)
-        assert await lab.state() is State.BLOCKED
+        assert await lab.state() is AccountState.BLOCKED
         assert await lab.store.denies("a")
         kind, data = lab.events()[-1]
         assert (kind, data["transaction_id"], data["order_id"]) == ("account.blocked", "t-1", cards.ids[0])
         clock.now += 24 * HOUR
-        assert (await delivery.run(), await lab.state()) == (1, State.ACTIVE)
+        assert (await delivery.run(), await lab.state()) == (1, AccountState.ACTIVE)
         assert cards.asked == ["block a", "unblock a"]
 
     run(tmp_path, scenario, clock)
@@ -78,7 +78,7 @@ def test_a_release_unblocks_and_takes_the_place_of_what_waits(tmp_path: Path) ->
         await delivery.run()
         assert cards.asked == ["block a", "unblock a"]
         assert lab.rows(STATES) == [("block", "dropped"), ("unblock", "dropped"), ("unblock", "done")]
-        assert await lab.state() is State.RELEASED
+        assert await lab.state() is AccountState.RELEASED
 
     run(tmp_path, scenario, clock)
 
@@ -113,12 +113,12 @@ def test_an_order_is_retried_with_its_id_then_dead_then_driven_again(tmp_path: P
             clock.now += 20 * SECOND
         row = "SELECT state, attempts, error FROM card_orders WHERE kind = 'block'"
         assert (len(cards.asked), lab.rows(row)) == (3, [("dead", 3, "HTTP 503")])
-        assert await lab.state() is State.FROZEN  # whatever the cards do
+        assert await lab.state() is AccountState.FROZEN  # whatever the cards do
         for expected in (("dead", 1, "HTTP 404"), ("done", 1, "")):
             assert await lab.orders.redrive(clock.now) == 1
             await delivery.run()
             assert lab.rows(row) == [expected]
-        assert (len(set(cards.ids)), await lab.state()) == (1, State.BLOCKED)
+        assert (len(set(cards.ids)), await lab.state()) == (1, AccountState.BLOCKED)
         assert await lab.orders.redrive(clock.now) == 0
 
     run(tmp_path, scenario, clock)
@@ -185,7 +185,7 @@ def test_an_api_that_is_too_late_after_doing_the_work_blocks_once(tmp_path: Path
         assert min(system.calls.values()) >= 2
         assert sorted(system.orders("cards.block")) == sorted(accounts)
         assert system.blocked() == set(accounts)
-        assert {await lab.state(name) for name in accounts} == {State.BLOCKED}
+        assert {await lab.state(name) for name in accounts} == {AccountState.BLOCKED}
         kinds = [kind for kind, _ in lab.events()]
         assert (kinds.count("account.frozen"), kinds.count("account.blocked"), len(kinds)) == (500, 500, 1_000)
 
@@ -227,7 +227,7 @@ def test_what_a_card_system_may_answer(
                 await lab.delivery(cards, Patience(attempts=3, first_wait_s=0.0, failures=100)).run()
         assert (system.faults, list(system.calls.values())) == ([], [attempts])
         assert lab.rows("SELECT state, attempts FROM card_orders WHERE kind = 'block'") == [(state, attempts)]
-        assert await lab.state() is (State.BLOCKED if state == "done" else State.FROZEN)
+        assert await lab.state() is (AccountState.BLOCKED if state == "done" else AccountState.FROZEN)
 
     run(tmp_path, scenario, real_now)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from assay.challenges import totp
 from assay.challenges.ports import Contact
-from assay.challenges.records import Delivery, Method, Status
+from assay.challenges.records import ChallengeStatus, Delivery, Method
 from assay.errors import PoisonEvent
 from assay.features.windows import SECOND
 from assay.ports import OutboxEvent
@@ -59,7 +59,7 @@ def test_the_right_code_for_something_else_is_a_wrong_one(tmp_path: Path, what: 
         challenge = await bench.open()
         assert await bench.verify(challenge, bench.sender.code, **WRONG_FOR[what]) == "wrong_code"
         found = await bench.challenges.find(challenge, "shop")
-        assert (found.status, found.tries) == (Status.PENDING, 1)
+        assert (found.status, found.tries) == (ChallengeStatus.PENDING, 1)
         assert await bench.verify(challenge, bench.sender.code) == "passed"
 
     run(tmp_path, scenario)
@@ -135,13 +135,13 @@ def test_however_many_at_once(kinds: list[str], data: st.DataObject) -> None:
 
         ends = Counter(await asyncio.gather(*(do(kind) for kind in kinds)))
         found = await bench.challenges.find(challenge, "shop")
-        assert ends["passed"] == (found.status is Status.PASSED)
+        assert ends["passed"] == (found.status is ChallengeStatus.PASSED)
         assert ends["wrong_code"] + ends["passed"] <= LIMITS.tries
         assert found.tries <= LIMITS.tries
         assert len(bench.sender.messages) <= LIMITS.sends
-        assert len(bench.decisions()) == (found.status is not Status.PENDING)
+        assert len(bench.decisions()) == (found.status is not ChallengeStatus.PENDING)
         if late:
-            assert found.status is Status.EXPIRED
+            assert found.status is ChallengeStatus.EXPIRED
 
     with tempfile.TemporaryDirectory() as folder:
         run(Path(folder), scenario)
@@ -244,7 +244,7 @@ def test_it_expires_by_itself_once(tmp_path: Path) -> None:
         assert await bench.verify("chl_7", codes[7], account_id="a-7") == "passed"
         bench.moment += 1
         assert await bench.verify("chl_8", codes[8], account_id="a-8") == "expired"
-        assert (await bench.challenges.find("chl_9", "shop")).status is Status.EXPIRED
+        assert (await bench.challenges.find("chl_9", "shop")).status is ChallengeStatus.EXPIRED
         await asyncio.gather(*(bench.challenges.sweep() for _ in range(3)))
         assert await bench.challenges.sweep() == 0
         ends = bench.decisions()
@@ -277,7 +277,7 @@ def test_three_codes_in_ten_minutes_over_all_challenges(tmp_path: Path) -> None:
         assert len(bench.sender.messages) == 3
         limited = await bench.open(3)
         found = await bench.challenges.find(limited, "shop")
-        assert (found.delivery, found.status) == (Delivery.LIMITED, Status.PENDING)
+        assert (found.delivery, found.status) == (Delivery.LIMITED, ChallengeStatus.PENDING)
         for code in ("000000", bench.sender.code):
             assert await bench.verify(limited, code) == "wrong_code"
         with pytest.raises(Problem) as raised:

@@ -11,6 +11,8 @@ from tests.template.stack import ROOT
 
 APPS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 """Folders of the functions that have one."""
+DEPLOYED = [folder for folder in APPS if (ROOT / "functions" / folder / "handler.py").exists()]
+"""Those of them that run on AWS: an app without a handler runs embedded only, so far."""
 
 
 def routes_of(folder: str, **collaborators: object) -> list[Route]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.template.apps import APPS
+from tests.template.apps import DEPLOYED
 from tests.template.stack import Resources, functions, of_type, variables
 
 STAGES = ("geoip", "rules_engine", "isolation_forest", "autoencoder", "xgboost_classifier", "decision_engine")
@@ -24,11 +24,11 @@ def timeouts_that_do_not_decrease(resources: Resources) -> list[str]:
     orchestrator = found["orchestrator"]
     steps = [
         ("API", _api_timeout_s(resources)),
-        *((name, found[name]["Timeout"]) for name in APPS),
+        *((name, found[name]["Timeout"]) for name in DEPLOYED),
         *sorted(((name, found[name]["Timeout"]) for name in STAGES if name in found), key=lambda step: -step[1]),
         ("deadline", int(variables(orchestrator)["ASSAY_DEADLINE_MS"]) / 1000),
     ]
-    outer = {"API": 0, **dict.fromkeys(APPS, 1), "deadline": 3}
+    outer = {"API": 0, **dict.fromkeys(DEPLOYED, 1), "deadline": 3}
     return [
         f"{inner} has {inner_s} s, {name} no more than {name_s} s"
         for name, name_s in steps

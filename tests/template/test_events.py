@@ -20,7 +20,7 @@ from assay.http.lambda_events import HttpEvents
 from functions.post_auth_intelligence.recorder import read
 from local.embedded import Embedded, Places
 from local.tokens import SCOPES, mint
-from tests.template.apps import APPS
+from tests.template.apps import DEPLOYED
 from tests.template.invoke import outcome
 from tests.template.limits import STAGES
 from tests.template.outcomes import EVENTS, EXPECTED, TOKEN, event, faults
@@ -30,7 +30,7 @@ from tests.template.wiring import routes
 FOLDERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 KNOWN = [GEOIP, *(stage for stage in vars(stages).values() if isinstance(stage, stages.Stage))]
 REQUESTS = {stage.name: stage.request_type for stage in KNOWN}
-API_EVENTS = [file for file in EXPECTED if file.partition("/")[0] in APPS and "routeKey" in event(file)]
+API_EVENTS = [file for file in EXPECTED if file.partition("/")[0] in DEPLOYED and "routeKey" in event(file)]
 SCHEDULED = [file for file in EXPECTED if "detail-type" in event(file)]
 QUEUE_EVENTS = [file for file in EXPECTED if "Records" in event(file)]
 

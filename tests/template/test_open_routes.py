@@ -13,7 +13,7 @@ from starlette.routing import Route
 from assay.http.application import application
 from assay.identity.access import Access
 from assay.identity.tokens import TokenVerifier
-from tests.template.apps import APPS, routes_of, served
+from tests.template.apps import APPS, DEPLOYED, routes_of, served
 from tests.template.stack import stack
 from tests.template.wiring import routes
 
@@ -46,7 +46,7 @@ def test_an_open_route_is_found() -> None:
 
 
 def test_every_route_of_the_api_is_looked_at() -> None:
-    assert routes(stack("all_separate")) == {route for folder in APPS for route in served(routes_of(folder))}
+    assert routes(stack("all_separate")) == {route for folder in DEPLOYED for route in served(routes_of(folder))}
 
 
 def answering(found: list[Route]) -> set[tuple[str, str]]:

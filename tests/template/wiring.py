@@ -7,7 +7,7 @@ from importlib import import_module
 
 from functions.audit_log.recorder import AuditLog
 from functions.post_auth_intelligence.recorder import ScoredEventRecorder
-from tests.template.apps import APPS, routes_of, served
+from tests.template.apps import DEPLOYED, routes_of, served
 from tests.template.limits import STAGES
 from tests.template.stack import ROOT, Resources, functions, logical_id, of_type, variables
 
@@ -79,7 +79,7 @@ def images_of_nothing(resources: Resources) -> list[str]:
 
 def routes_out_of_step(resources: Resources) -> list[str]:
     """The API leads to every public route of every app, and to no other."""
-    apps = {(*route, folder) for folder in APPS for route in served(routes_of(folder))}
+    apps = {(*route, folder) for folder in DEPLOYED for route in served(routes_of(folder))}
     led = {(*route, _function(integration)) for route, integration in _integrations(resources).items()}
     faults = [f"{method} {path} of {folder}: not in the API" for method, path, folder in sorted(apps - led)]
     return faults + [f"{method} {path}: not served by {folder}" for method, path, folder in sorted(led - apps)]

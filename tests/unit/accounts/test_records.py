@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.accounts.records import IN_EFFECT, Account, Cause, Freeze, Release, State, confirmed, frozen, released
+from assay.accounts.records import IN_EFFECT, Account, AccountState, Cause, Freeze, Release, confirmed, frozen, released
 
 NOW = 1_000
 UNKNOWN = Account("a")
@@ -67,7 +67,7 @@ def test_a_release_is_never_undone_by_an_older_decline(
     older = [(frozen, decline) for decline in declines if decline.cause.decided_at <= release.at]
     own = [message for message in before if message[0] is not frozen or message[1].cause.decided_at <= release.at]
     account = after(data.draw(st.permutations([*own, *older, (released, release)])))
-    assert account.state(NOW) is State.RELEASED
+    assert account.state(NOW) is AccountState.RELEASED
     assert account.in_force is None
 
 
@@ -85,8 +85,8 @@ def test_what_is_older_changes_no_state(messages: list[Any], cause: Cause) -> No
 def test_a_newer_decline_freezes_whatever_was_before(messages: list[Any], cause: Cause) -> None:
     newer = freeze(Cause(100, cause.client_id, cause.transaction_id))
     account = after([*messages, (frozen, newer)])
-    assert account.state(100) is State.FROZEN
-    assert confirmed(account, newer.cause).state(100) is State.BLOCKED
+    assert account.state(100) is AccountState.FROZEN
+    assert confirmed(account, newer.cause).state(100) is AccountState.BLOCKED
 
 
 @given(MESSAGES)
@@ -104,27 +104,35 @@ def test_every_state_says_why(messages: list[Any]) -> None:
     for now in range(20):
         state = account.state(now)
         assert (state in IN_EFFECT) == (account.in_force is not None and not account.in_force.is_over(now))
-        assert state is not State.RELEASED or account.release is not None
+        assert state is not AccountState.RELEASED or account.release is not None
 
 
 def test_a_freeze_ends_by_itself_and_a_confirmation_outlives_nothing() -> None:
     cause = Cause(10, "shop", "t-2")
     account = frozen(Account("a"), Freeze(cause, 15, ()))
-    assert [account.state(now) for now in (10, 14, 15)] == [State.FROZEN, State.FROZEN, State.ACTIVE]
+    assert [account.state(now) for now in (10, 14, 15)] == [
+        AccountState.FROZEN,
+        AccountState.FROZEN,
+        AccountState.ACTIVE,
+    ]
     account = confirmed(account, cause)
-    assert [account.state(now) for now in (10, 14, 15)] == [State.BLOCKED, State.BLOCKED, State.ACTIVE]
+    assert [account.state(now) for now in (10, 14, 15)] == [
+        AccountState.BLOCKED,
+        AccountState.BLOCKED,
+        AccountState.ACTIVE,
+    ]
     again = frozen(account, Freeze(Cause(20, "shop", "t-3"), None, ()))
-    assert again.state(NOW) is State.FROZEN
+    assert again.state(NOW) is AccountState.FROZEN
 
 
 def test_a_confirmation_that_comes_first_counts() -> None:
     cause = Cause(10, "shop", "t-2")
     account = confirmed(Account("a"), cause)
-    assert account.state(NOW) is State.ACTIVE
-    assert frozen(account, Freeze(cause, None, ())).state(NOW) is State.BLOCKED
+    assert account.state(NOW) is AccountState.ACTIVE
+    assert frozen(account, Freeze(cause, None, ())).state(NOW) is AccountState.BLOCKED
 
 
 def test_release_and_decline_of_one_moment() -> None:
     """Whoever released has seen the account frozen."""
     account = released(frozen(Account("a"), Freeze(Cause(10, "shop", "t"), None, ())), Release(10, "ann", "a reason"))
-    assert account.state(NOW) is State.RELEASED
+    assert account.state(NOW) is AccountState.RELEASED

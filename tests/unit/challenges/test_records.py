@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from assay.challenges.records import (
     Challenge,
+    ChallengeStatus,
     Delivery,
     Method,
-    Status,
     expired,
     handed_over,
     is_overdue,
@@ -30,7 +30,7 @@ STEPS = st.lists(st.sampled_from(["right", "wrong", "expire", "send", "sent"]), 
 def test_it_ends_once_and_within_its_tries(steps: list[str], most: int) -> None:
     challenge, ends, wrong = NEW, [], 0
     for step in steps:
-        if challenge.status is not Status.PENDING:
+        if challenge.status is not ChallengeStatus.PENDING:
             break
         before = challenge
         match step:
@@ -45,19 +45,19 @@ def test_it_ends_once_and_within_its_tries(steps: list[str], most: int) -> None:
             case "sent":
                 challenge = handed_over(challenge, Delivery.SENT, 7)
         assert challenge.version == before.version + 1
-        if challenge.status is not Status.PENDING:
+        if challenge.status is not ChallengeStatus.PENDING:
             ends.append(challenge.status)
             assert challenge.digest is None
     assert len(ends) <= 1
     assert challenge.tries <= most
-    assert (challenge.status is Status.FAILED) == (wrong == most)
+    assert (challenge.status is ChallengeStatus.FAILED) == (wrong == most)
 
 
 def test_the_outcome_says_how_and_what_is_decided() -> None:
     expected = {
-        Status.PASSED: ("APPROVE", "step_up_passed"),
-        Status.FAILED: ("DECLINE", "step_up_failed"),
-        Status.EXPIRED: ("DECLINE", "step_up_expired"),
+        ChallengeStatus.PASSED: ("APPROVE", "step_up_passed"),
+        ChallengeStatus.FAILED: ("DECLINE", "step_up_failed"),
+        ChallengeStatus.EXPIRED: ("DECLINE", "step_up_expired"),
     }
     for status, (decision, reason) in expected.items():
         how, final = outcome(replace(NEW, status=status))
@@ -74,7 +74,7 @@ def test_the_outcome_says_how_and_what_is_decided() -> None:
 
 def test_it_is_overdue_from_its_end_on() -> None:
     assert [is_overdue(NEW, now) for now in (0, 299, 300, 301)] == [False, False, True, True]
-    assert not is_overdue(replace(NEW, status=Status.PASSED), 301)
+    assert not is_overdue(replace(NEW, status=ChallengeStatus.PASSED), 301)
 
 
 def test_the_window_is_open_at_its_beginning() -> None:

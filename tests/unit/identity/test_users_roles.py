@@ -4,14 +4,16 @@ import pytest
 
 from assay.identity.scopes import CLIENT_SCOPES, IDENTITY, Role, scopes_of
 
+VIEWERS = {"decisions:read", "alerts:read", "accounts:read", "challenges:read"}
+
 
 @pytest.mark.parametrize(
     ("role", "scopes"),
     [
-        (Role.VIEWER, {"decisions:read", "alerts:read"}),
-        (Role.ANALYST, {"decisions:read", "alerts:read", "labels:write"}),
-        (Role.LEAD, {"decisions:read", "alerts:read", "labels:write", "audit:read"}),
-        (Role.ADMIN, {"decisions:read", "alerts:read", "labels:write", "audit:read", "identity:admin"}),
+        (Role.VIEWER, VIEWERS),
+        (Role.ANALYST, {*VIEWERS, "labels:write", "accounts:release"}),
+        (Role.LEAD, {*VIEWERS, "labels:write", "accounts:release", "audit:read"}),
+        (Role.ADMIN, {*VIEWERS, "labels:write", "accounts:release", "audit:read", "identity:admin"}),
     ],
 )
 def test_what_each_role_may(role: Role, scopes: set[str]) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from assay.schemas.stages import Reason
 
 
-class State(StrEnum):
+class AccountState(StrEnum):
     """Of an account, at a moment."""
 
     ACTIVE = "active"
@@ -26,7 +26,7 @@ class State(StrEnum):
     """A person has ended its freeze."""
 
 
-IN_EFFECT = frozenset({State.FROZEN, State.BLOCKED})
+IN_EFFECT = frozenset({AccountState.FROZEN, AccountState.BLOCKED})
 """States in which an account's transactions are declined."""
 
 
@@ -80,14 +80,14 @@ class Account:
             return self.freeze
         return None
 
-    def state(self, now: int) -> State:
+    def state(self, now: int) -> AccountState:
         """At this moment."""
         freeze = self.in_force
         if freeze is None:
-            return State.ACTIVE if self.release is None else State.RELEASED
+            return AccountState.ACTIVE if self.release is None else AccountState.RELEASED
         if freeze.is_over(now):
-            return State.ACTIVE
-        return State.BLOCKED if self.confirmed == freeze.cause else State.FROZEN
+            return AccountState.ACTIVE
+        return AccountState.BLOCKED if self.confirmed == freeze.cause else AccountState.FROZEN
 
 
 def frozen(account: Account, freeze: Freeze) -> Account:

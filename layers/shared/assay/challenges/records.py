@@ -13,7 +13,7 @@ from assay.schemas.event import Event
 from assay.schemas.stages import Decision
 
 
-class Status(StrEnum):
+class ChallengeStatus(StrEnum):
     """Of a challenge. All but the first are final."""
 
     PENDING = "pending"
@@ -62,7 +62,7 @@ class Challenge:
     created_at: int
     expires_at: int
     """From then on it cannot be passed."""
-    status: Status = Status.PENDING
+    status: ChallengeStatus = ChallengeStatus.PENDING
     delivery: Delivery = Delivery.WAITING
     salt: bytes = b""
     digest: bytes | None = None
@@ -103,9 +103,9 @@ class Enrolment:
 
 
 OUTCOMES = {
-    Status.PASSED: (Decision.APPROVE, "step_up_passed"),
-    Status.FAILED: (Decision.DECLINE, "step_up_failed"),
-    Status.EXPIRED: (Decision.DECLINE, "step_up_expired"),
+    ChallengeStatus.PASSED: (Decision.APPROVE, "step_up_passed"),
+    ChallengeStatus.FAILED: (Decision.DECLINE, "step_up_failed"),
+    ChallengeStatus.EXPIRED: (Decision.DECLINE, "step_up_expired"),
 }
 """The final decision on the transaction, and why."""
 
@@ -138,18 +138,18 @@ def tried(challenge: Challenge, *, right: bool, most: int) -> Challenge:
     tries = challenge.tries + 1
     after = replace(challenge, tries=tries, version=challenge.version + 1)
     if right:
-        return _final(after, Status.PASSED)
-    return _final(after, Status.FAILED) if tries >= most else after
+        return _final(after, ChallengeStatus.PASSED)
+    return _final(after, ChallengeStatus.FAILED) if tries >= most else after
 
 
 def expired(challenge: Challenge) -> Challenge:
     """After its time."""
-    return _final(replace(challenge, version=challenge.version + 1), Status.EXPIRED)
+    return _final(replace(challenge, version=challenge.version + 1), ChallengeStatus.EXPIRED)
 
 
 def is_overdue(challenge: Challenge, now: int) -> bool:
     """Whether it has to expire."""
-    return challenge.status is Status.PENDING and now >= challenge.expires_at
+    return challenge.status is ChallengeStatus.PENDING and now >= challenge.expires_at
 
 
 def recent(times: tuple[int, ...], now: int, window: int) -> tuple[int, ...]:
@@ -166,5 +166,5 @@ def outcome(challenge: Challenge) -> list[Event]:
     return [how, final]
 
 
-def _final(challenge: Challenge, status: Status) -> Challenge:
+def _final(challenge: Challenge, status: ChallengeStatus) -> Challenge:
     return replace(challenge, status=status, digest=None)

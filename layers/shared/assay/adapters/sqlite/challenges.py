@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from assay.adapters.sqlite.ledger import INSERT_EVENT, SqliteLedger
-from assay.challenges.records import Challenge, Delivery, Enrolment, Method, Sends, Status
+from assay.challenges.records import Challenge, ChallengeStatus, Delivery, Enrolment, Method, Sends
 from assay.errors import StorageError
 from assay.schemas.event import Event
 
@@ -168,7 +168,7 @@ def _enrolment_write(enrolment: Enrolment) -> _Write:
 
 def _challenge(row: Row) -> Challenge:
     challenge = Challenge(*row)
-    method, status, delivery = Method(challenge.method), Status(challenge.status), Delivery(challenge.delivery)
+    method, status, delivery = Method(challenge.method), ChallengeStatus(challenge.status), Delivery(challenge.delivery)
     return replace(challenge, method=method, status=status, delivery=delivery)
 
 
