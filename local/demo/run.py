@@ -59,14 +59,14 @@ def _show(outcome: Outcome, console: Console) -> None:
     for item in notable(outcome.scored, 4):
         table.add_row(*_row(item))
     console.print(table)
-    columns = ("APPROVE", "CHALLENGE", "DECLINE", "of them frozen")
-    summary = Table("truth", "transactions", *columns, title="Verdicts against the labels")
+    columns = ("transactions", "of frozen accounts", "the rest: APPROVE", "CHALLENGE", "DECLINE")
+    summary = Table("truth", *columns, title="Verdicts against the labels")
     for truth, label in (("honest", False), ("fraud", True)):
         items = [item for item in outcome.scored if item.transaction.label is label]
-        counts = Counter(item.verdict["decision"] for item in items)
-        shares = [f"{counts[d]} ({_share(items, d):.1%})" for d in ("APPROVE", "CHALLENGE", "DECLINE")]
-        frozen = sum(item.verdict["triggered_by"] == "DENY_LIST" for item in items)
-        summary.add_row(truth, str(len(items)), *shares, str(frozen))
+        free = [item for item in items if item.verdict["triggered_by"] != "DENY_LIST"]
+        counts = Counter(item.verdict["decision"] for item in free)
+        shares = [f"{counts[d]} ({_share(free, d):.1%})" for d in ("APPROVE", "CHALLENGE", "DECLINE")]
+        summary.add_row(truth, str(len(items)), str(len(items) - len(free)), *shares)
     console.print(summary)
     console.print(
         "[dim]A freeze lasts a day. The stream is weeks long and takes seconds, so no freeze ends in it.[/dim]"

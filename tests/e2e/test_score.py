@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from assay.schemas.verdict import FraudVerdict
 from tests.harness import problems, state
-from tests.harness.service import EVENTS, JSON, Service
+from tests.harness.service import EVENTS, JSON, Service, running_service
 
 NUMBERS = count(1)
 EXPECTED = {
@@ -54,15 +55,22 @@ def test_every_sample_is_used() -> None:
     assert {path.name for path in (*EVENTS.glob("*.json"), *EVENTS.glob("invalid/*.json"))} == named
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Of a server of its own: what other tests do to the samples' accounts has them declined, or frozen."""
+    with running_service(tmp_path_factory.mktemp("samples") / "data") as service, service.client() as found:
+        yield found
+
+
 @pytest.mark.parametrize("file", EXPECTED)
-def test_a_sample_gets_its_verdict(client: httpx.Client, file: str) -> None:
-    answer = client.post("/score", content=(EVENTS / file).read_bytes(), headers=JSON)
+def test_a_sample_gets_its_verdict(fresh: httpx.Client, file: str) -> None:
+    answer = fresh.post("/score", content=(EVENTS / file).read_bytes(), headers=JSON)
     assert answer.status_code == 200, answer.text
     verdict = FraudVerdict.model_validate_json(answer.content)
     assert verdict.decision in EXPECTED[file]
     assert verdict.degraded == []
     assert verdict.is_early_exit is ("blocked" in file)
-    assert client.get(f"/decisions/{verdict.transaction_id}").content == answer.content
+    assert fresh.get(f"/decisions/{verdict.transaction_id}").content == answer.content
     if verdict.is_early_exit:
         assert (verdict.fraud_score, verdict.if_score, verdict.ae_error) == (None, None, None)
         assert "models" not in verdict.timings_us
