@@ -9,7 +9,6 @@ from assay.accounts.orders import CardOrder, freezing, releasing
 from assay.accounts.ports import AccountStore, Action, Change, Effect
 from assay.accounts.records import IN_EFFECT, Account, AccountState, Freeze, Release, confirmed, frozen, released
 from assay.errors import AssayError, StorageError
-from assay.moments import EPOCH, MICROSECOND
 from assay.schemas.event import SYSTEM, Event
 
 TRIES = 10
@@ -42,7 +41,7 @@ class Accounts:
             action = _action(freeze, Effect.FROZEN if is_news else Effect.LATE, now)
             if not is_news:
                 return Change(after, action=action)
-            until = None if freeze.until is None else (EPOCH + freeze.until * MICROSECOND).isoformat()
+            until = None if freeze.until is None else moments.moment(freeze.until).isoformat()
             codes = [reason.code for reason in freeze.reasons]
             event = _event("account.frozen", SYSTEM, after, freeze, until=until, reasons=codes)
             return Change(after, event, freezing(after, freeze, now), action)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,13 +16,13 @@ from assay.accounts.records import IN_EFFECT, Account, AccountState, Freeze
 from assay.errors import StorageError
 from assay.http.application import JSON
 from assay.http.bodies import read_body
+from assay.http.parameters import account_in_path
 from assay.identity import scopes
 from assay.identity.access import Access
 from assay.identity.tokens import Principal
-from assay.moments import EPOCH, MICROSECOND
-from assay.problems import FieldError, Problem, from_validation, unavailable
-from assay.schemas.base import Contract, Token
-from assay.schemas.card_numbers import contains_card_number
+from assay.moments import moment
+from assay.problems import Problem, from_validation, unavailable
+from assay.schemas.base import Contract
 from assay.schemas.stages import Reason
 from assay.schemas.strict_json import parse_object
 from functions.action_layer.accounts import Accounts, NotFrozen
@@ -81,7 +81,7 @@ class Api:
         """`GET /accounts/{account_id}/status`."""
         principal = await self.access.require(request, scopes.ACCOUNTS)
         try:
-            account, state = await self.accounts.get(_account_id(request))
+            account, state = await self.accounts.get(account_in_path(request))
         except StorageError as error:
             raise _storage_down() from error
         return _answer(account, state, principal)
@@ -91,7 +91,7 @@ class Api:
         principal = await self.access.require(request, scopes.RELEASE)
         if principal.role is None:
             raise Problem(403, "not_a_person", "Only a person releases an account")
-        account_id = _account_id(request)
+        account_id = account_in_path(request)
         try:
             wanted = ReleaseRequest.model_validate(parse_object(await read_body(request)))
         except ValidationError as error:
@@ -113,25 +113,6 @@ def routes(api: Api) -> list[Route]:
     ]
 
 
-_TOKEN: TypeAdapter[str] = TypeAdapter(Token)
-
-
-def _account_id(request: Request) -> str:
-    account_id: str = request.path_params["account_id"]
-    try:
-        _TOKEN.validate_python(account_id)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        raise _not_an_id(fault["type"], fault["msg"]) from None
-    if contains_card_number(account_id):
-        raise _not_an_id("card_number", "Looks like a card number; send a token")
-    return account_id
-
-
-def _not_an_id(code: str, detail: str) -> Problem:
-    return Problem(422, "validation", "Not valid: account_id", [FieldError("account_id", code, detail)])
-
-
 def _answer(account: Account, state: AccountState, principal: Principal) -> Response:
     """As much of it as the caller may know."""
     freeze = account.in_force if state in IN_EFFECT else None
@@ -140,11 +121,11 @@ def _answer(account: Account, state: AccountState, principal: Principal) -> Resp
         account_id=account.id,
         status=state,
         version=account.version,
-        until=None if freeze is None or freeze.until is None else _moment(freeze.until),
+        until=None if freeze is None or freeze.until is None else moment(freeze.until),
         freeze=None if freeze is None or not _concerns(freeze, principal) else _freeze(freeze),
         release=None
         if release is None or principal.role is None
-        else ReleaseView(by=release.by, at=_moment(release.at), reason=release.reason),
+        else ReleaseView(by=release.by, at=moment(release.at), reason=release.reason),
     )
     return Response(status.model_dump_json(), media_type=JSON)
 
@@ -158,13 +139,9 @@ def _freeze(freeze: Freeze) -> FreezeView:
     return FreezeView(
         client_id=cause.client_id,
         transaction_id=cause.transaction_id,
-        decided_at=_moment(cause.decided_at),
+        decided_at=moment(cause.decided_at),
         reasons=list(freeze.reasons),
     )
-
-
-def _moment(microseconds: int) -> datetime:
-    return EPOCH + microseconds * MICROSECOND
 
 
 def _storage_down() -> Problem:

@@ -19,7 +19,7 @@ from assay.http.application import JSON
 from assay.identity import scopes
 from assay.identity.access import Access
 from assay.identity.tokens import Principal
-from assay.moments import EPOCH, MICROSECOND
+from assay.moments import moment
 from assay.problems import from_validation, unavailable
 from assay.schemas.base import Contract
 
@@ -122,7 +122,7 @@ def _item(listed: Listed) -> AlertItem:
     return AlertItem(
         id=alert.id,
         route=alert.route,
-        created_at=_moment(alert.created_at),
+        created_at=moment(alert.created_at),
         event=alert.kind,
         client_id=alert.client_id,
         transaction_id=alert.transaction_id,
@@ -136,11 +136,7 @@ def _message(message: Message) -> AlertMessage:
         channel=message.channel,
         status=message.state,
         attempts=message.attempts,
-        due_at=_moment(message.due_at) if message.state is State.PENDING else None,
+        due_at=moment(message.due_at) if message.state is State.PENDING else None,
         error=message.error or None,
         is_digest=message.is_digest,
     )
-
-
-def _moment(microseconds: int) -> datetime:
-    return EPOCH + microseconds * MICROSECOND

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from assay.alerts.details import Details
 from assay.alerts.ports import Mailer, Undelivered, Webhooks
 from assay.alerts.records import Alert, Message
-from assay.moments import EPOCH, MICROSECOND
+from assay.moments import moment
 from functions.alerts.mails import Writer
 
 TYPE = "alert.raised"
@@ -56,7 +56,6 @@ class WebhookCalls:
 
 def call(alert: Alert, link: str | None) -> bytes:
     """The body, as Standard Webhooks has it: `type`, `timestamp`, `data`."""
-    moment = EPOCH + alert.created_at * MICROSECOND
     known = Details.model_validate_json(alert.details).model_dump(mode="json", exclude_defaults=True)
     data = {
         "alert_id": alert.id,
@@ -68,4 +67,4 @@ def call(alert: Alert, link: str | None) -> bytes:
         **known,
         **({"link": link} if link else {}),
     }
-    return to_json({"type": TYPE, "timestamp": moment, "data": data})
+    return to_json({"type": TYPE, "timestamp": moment(alert.created_at), "data": data})

@@ -7,7 +7,7 @@ HTML escaped, into headers not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from email.message import EmailMessage
 from email.policy import SMTP
 from html import escape
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from assay.alerts.details import Details
 from assay.alerts.records import Alert, Message
-from assay.moments import EPOCH, MICROSECOND
+from assay.moments import moment
 from assay.schemas.fields import currency_minor_units
 
 LISTED = 50
@@ -53,7 +53,7 @@ class Writer:
         mail["From"] = self._sender
         mail["To"] = ", ".join(message.recipients)
         mail["Subject"] = f"Assay: {about} ({message.route})"
-        mail["Date"] = _moment(message.created_at)
+        mail["Date"] = moment(message.created_at)
         mail["Message-ID"] = f"<{message.id}@{self._domain}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(text, cte="quoted-printable")
@@ -72,7 +72,7 @@ class Writer:
         return "\n".join([*text, ""]), _page(html)
 
     def _digest(self, message: Message, alerts: Sequence[Alert], count: int) -> tuple[str, str]:
-        title = f"{count} alerts since {_moment(message.created_at):%Y-%m-%d %H:%M} UTC"
+        title = f"{count} alerts since {moment(message.created_at):%Y-%m-%d %H:%M} UTC"
         text, html = [title, ""], [f"<h2>{title}</h2>", "<ol>"]
         for alert in alerts:
             line, link = _title(alert, Details.model_validate_json(alert.details)), self.link(alert)
@@ -139,7 +139,3 @@ def _table(rows: Rows) -> str:
 def _page(body: Iterable[str]) -> str:
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     return f'<!doctype html><html><head>{head}</head><body><div style="{STYLE}">{"".join(body)}</div></body></html>'
-
-
-def _moment(microseconds: int) -> datetime:
-    return EPOCH + microseconds * MICROSECOND

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from assay.errors import StorageError
 from assay.http.application import JSON
-from assay.http.bodies import read_body
+from assay.http.bodies import json_response, read_body, read_model
+from assay.http.routing import Handler, routes_of
 from assay.identity.access import Access
 from assay.identity.records import ServiceClient, User
 from assay.identity.scopes import IDENTITY, scopes_of
 from assay.identity.tokens import Principal, unauthorized
-from assay.moments import EPOCH, MICROSECOND
-from assay.problems import Problem, from_validation, unavailable
-from assay.schemas.base import Contract, is_token
-from assay.schemas.strict_json import parse_object
+from assay.moments import moment
+from assay.problems import Problem
+from assay.schemas.base import is_token
 from functions.users.accounts import Accounts
 from functions.users.clients import Clients
 from functions.users.contracts import (
@@ -52,9 +47,6 @@ JWKS_AGE = {"Cache-Control": "public, max-age=60"}
 PAGE = 100
 LIMIT = re.compile(r"[0-9]{1,3}")
 
-Handler = Callable[[Request], Awaitable[Response]]
-Body = TypeVar("Body", bound=Contract)
-
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -68,17 +60,19 @@ class Api:
 
     async def register(self, request: Request) -> Response:
         """`POST /users`."""
-        await self.accounts.register(await _read(request, Registration), _address(request))
-        return _json(Registered(), 202)
+        await self.accounts.register(await read_model(request, Registration), _address(request))
+        return json_response(Registered(), 202)
 
     async def login(self, request: Request) -> Response:
         """`POST /auth/login`."""
-        return _json(await self.sessions.login(await _read(request, Login), _address(request)), headers=NO_STORE)
+        return json_response(
+            await self.sessions.login(await read_model(request, Login), _address(request)), headers=NO_STORE
+        )
 
     async def refresh(self, request: Request) -> Response:
         """`POST /auth/refresh`."""
-        refresh = await _read(request, Refresh)
-        return _json(await self.sessions.refresh(refresh.refresh_token), headers=NO_STORE)
+        refresh = await read_model(request, Refresh)
+        return json_response(await self.sessions.refresh(refresh.refresh_token), headers=NO_STORE)
 
     async def logout(self, request: Request) -> Response:
         """`POST /auth/logout`."""
@@ -88,12 +82,12 @@ class Api:
 
     async def me(self, request: Request) -> Response:
         """`GET /users/me`."""
-        return _json(_user(await self._myself(request)))
+        return json_response(_user(await self._myself(request)))
 
     async def change_password(self, request: Request) -> Response:
         """`POST /users/me/password`."""
         user = await self._myself(request)
-        await self.sessions.change_password(user, await _read(request, PasswordChange), _address(request))
+        await self.sessions.change_password(user, await read_model(request, PasswordChange), _address(request))
         return Response(status_code=204)
 
     async def users(self, request: Request) -> Response:
@@ -101,18 +95,20 @@ class Api:
         await self.access.require(request, IDENTITY)
         after, limit = _page(request)
         found = await self.accounts.page(after, limit)
-        return _json(UserPage(users=[_user(user) for user in found], next=_next([user.id for user in found], limit)))
+        return json_response(
+            UserPage(users=[_user(user) for user in found], next=_next([user.id for user in found], limit))
+        )
 
     async def user(self, request: Request) -> Response:
         """`GET /users/{id}`."""
         await self.access.require(request, IDENTITY)
-        return _json(_user(await self.accounts.get(_id(request))))
+        return json_response(_user(await self.accounts.get(_id(request))))
 
     async def change_user(self, request: Request) -> Response:
         """`PATCH /users/{id}`."""
         admin = await self.access.require(request, IDENTITY)
-        change = await _read(request, UserChange)
-        return _json(_user(await self.accounts.change(_id(request), change, admin.subject)))
+        change = await read_model(request, UserChange)
+        return json_response(_user(await self.accounts.change(_id(request), change, admin.subject)))
 
     async def token(self, request: Request) -> Response:
         """`POST /oauth/token`."""
@@ -123,13 +119,13 @@ class Api:
         except OAuthError as error:
             document = {"error": error.error, "error_description": error.description}
             return JSONResponse(document, error.status, error.headers | NO_STORE)
-        return _json(token, headers=NO_STORE)
+        return json_response(token, headers=NO_STORE)
 
     async def add_client(self, request: Request) -> Response:
         """`POST /clients`."""
         admin = await self.access.require(request, IDENTITY)
-        client, secret = await self.clients.add(await _read(request, NewClient), admin.subject)
-        return _json(_client_secret(client, secret), 201, NO_STORE)
+        client, secret = await self.clients.add(await read_model(request, NewClient), admin.subject)
+        return json_response(_client_secret(client, secret), 201, NO_STORE)
 
     async def service_clients(self, request: Request) -> Response:
         """`GET /clients`."""
@@ -137,19 +133,19 @@ class Api:
         after, limit = _page(request)
         found = await self.clients.page(after, limit)
         following = _next([client.id for client in found], limit)
-        return _json(ClientPage(clients=[_client(client) for client in found], next=following))
+        return json_response(ClientPage(clients=[_client(client) for client in found], next=following))
 
     async def change_client(self, request: Request) -> Response:
         """`PATCH /clients/{id}`."""
         admin = await self.access.require(request, IDENTITY)
-        change = await _read(request, ClientChange)
-        return _json(_client(await self.clients.change(_id(request), change, admin.subject)))
+        change = await read_model(request, ClientChange)
+        return json_response(_client(await self.clients.change(_id(request), change, admin.subject)))
 
     async def new_secret(self, request: Request) -> Response:
         """`POST /clients/{id}/secret`."""
         admin = await self.access.require(request, IDENTITY)
         client, secret = await self.clients.new_secret(_id(request), admin.subject)
-        return _json(_client_secret(client, secret), headers=NO_STORE)
+        return json_response(_client_secret(client, secret), headers=NO_STORE)
 
     async def jwks(self, _: Request) -> Response:
         """`GET /.well-known/jwks.json`."""
@@ -186,27 +182,7 @@ def routes(api: Api) -> list[Route]:
         "/clients/{id}/secret": {"POST": api.new_secret},
         "/.well-known/jwks.json": {"GET": api.jwks},
     }
-    return [Route(path, _by_method(methods), methods=list(methods)) for path, methods in handlers.items()]
-
-
-def _by_method(handlers: dict[str, Handler]) -> Handler:
-    """One route for each path, which is what names the methods allowed to a request with another."""
-
-    async def handle(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        try:
-            return await handlers[method](request)
-        except StorageError as error:
-            raise unavailable("storage", "Users cannot be read or changed now; try again") from error
-
-    return handle
-
-
-async def _read(request: Request, contract: type[Body]) -> Body:
-    try:
-        return contract.model_validate(parse_object(await read_body(request)))
-    except ValidationError as error:
-        raise from_validation(error) from None
+    return routes_of(handlers, "Users cannot be read or changed now; try again")
 
 
 def _address(request: Request) -> str:
@@ -236,10 +212,6 @@ def _next(ids: list[str], limit: int) -> str | None:
     return ids[-1] if len(ids) == limit else None
 
 
-def _json(answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(answer.model_dump_json(), status, headers, JSON)
-
-
 def _user(user: User) -> UserView:
     return UserView(
         id=user.id,
@@ -247,7 +219,7 @@ def _user(user: User) -> UserView:
         name=user.name,
         role=user.role,
         status=user.status,
-        created_at=_moment(user.created_at),
+        created_at=moment(user.created_at),
         scopes=list(scopes_of(user.role)),
     )
 
@@ -257,13 +229,9 @@ def _client(client: ServiceClient) -> ClientView:
         client_id=client.id,
         scopes=list(client.scopes),
         status=client.status,
-        created_at=_moment(client.created_at),
+        created_at=moment(client.created_at),
     )
 
 
 def _client_secret(client: ServiceClient, secret: str) -> ClientSecret:
     return ClientSecret(**_client(client).model_dump(), client_secret=secret)
-
-
-def _moment(microseconds: int) -> datetime:
-    return EPOCH + microseconds * MICROSECOND

@@ -14,6 +14,11 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def moment(microseconds: int) -> datetime:
+    """The moment so many microseconds after the epoch, UTC."""
+    return EPOCH + microseconds * MICROSECOND
+
+
 def now() -> int:
     """This moment, in microseconds."""
     return time.time_ns() // 1000

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pydantic_core import to_json
 
 from assay.accounts.records import Account, Cause, Freeze
-from assay.moments import EPOCH, MICROSECOND
+from assay.moments import moment
 
 
 class OrderKind(StrEnum):
@@ -80,9 +80,9 @@ def _order(account: Account, freeze: Freeze, kind: OrderKind, sequence: int, due
         "order_id": id_,
         "account_id": account.id,
         "sequence": sequence,
-        "until": None if freeze.until is None else EPOCH + freeze.until * MICROSECOND,
+        "until": None if freeze.until is None else moment(freeze.until),
         "cause": {"client_id": cause.client_id, "transaction_id": cause.transaction_id},
         "reasons": [{"code": reason.code, "customer_text": reason.customer_text} for reason in freeze.reasons],
     }
-    body = to_json({"type": f"cards.{kind}", "timestamp": EPOCH + now * MICROSECOND, "data": data})
+    body = to_json({"type": f"cards.{kind}", "timestamp": moment(now), "data": data})
     return CardOrder(id_, account.id, kind, sequence, cause, freeze.until, body, due_at)

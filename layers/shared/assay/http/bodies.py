@@ -1,12 +1,32 @@
-"""Reads a request's body, no further than is allowed."""
+"""Reads a request's body, no further than is allowed, and answers with one."""
 
 from __future__ import annotations
 
+from collections.abc import Container
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from assay.http.application import JSON
-from assay.problems import Problem
-from assay.schemas.strict_json import MAX_BODY
+from assay.problems import Problem, from_validation
+from assay.schemas.strict_json import MAX_BODY, parse_object
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+async def read_model(request: Request, model: type[Body], phones: Container[str] = ()) -> Body:
+    """The strict JSON body as the model. `phones`: as in `parse_object`. Raises `Problem`."""
+    try:
+        return model.model_validate(parse_object(await read_body(request), phones=phones))
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+def json_response(answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The model as JSON."""
+    return Response(answer.model_dump_json(), status, headers, JSON)
 
 
 async def read_body(request: Request, media_type: str = JSON) -> bytes:
