@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from assay.errors import PoisonEvent
 from assay.schemas.base import Token
 from assay.schemas.fields import Timestamp
+from assay.schemas.scored import View, read_as
 from assay.schemas.stages import Decision, Reason
 
 
-class _Part(BaseModel):
-    """What is needed of a part; the rest is passed over."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class Transaction(_Part):
+class Transaction(View):
     """Of the request."""
 
     account_id: Token | None = None
     """A flat request has none."""
 
 
-class Verdict(_Part):
+class Verdict(View):
     """Of `FraudVerdict`."""
 
     transaction_id: Token
@@ -38,7 +30,7 @@ class Verdict(_Part):
     reasons: list[Reason]
 
 
-class Scored(_Part):
+class Scored(View):
     """Of `TransactionScored`."""
 
     event: Literal["transaction.scored"]
@@ -50,7 +42,4 @@ class Scored(_Part):
 
 def read(body: bytes) -> Scored:
     """The event of a message's bytes. Raises `PoisonEvent`, which says nothing of what the message holds."""
-    try:
-        return Scored.model_validate_json(body)
-    except ValidationError as error:
-        raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from None
+    return read_as(Scored, body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from assay.schemas.base import Token
@@ -12,6 +12,7 @@ from assay.schemas.card_numbers import contains_card_number
 from assay.schemas.event import Event
 from assay.schemas.event_reader import EventReader
 from assay.schemas.fields import Timestamp
+from assay.schemas.scored import View
 from assay.schemas.stages import Decision
 
 
@@ -24,25 +25,19 @@ def _no_card(value: str) -> str:
 Id = Annotated[Token, AfterValidator(_no_card)]
 
 
-class Part(BaseModel):
-    """What is needed of a part; the rest is passed over."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class Reason(Part):
+class Reason(View):
     """Of `Reason`."""
 
     analyst_text: str
 
 
-class Release(Part):
+class Release(View):
     """Of `ReleaseRef`."""
 
     version: str
 
 
-class Verdict(Part):
+class Verdict(View):
     """Of `FraudVerdict`."""
 
     transaction_id: Id
@@ -55,7 +50,7 @@ class Verdict(Part):
     release: Release
 
 
-class Transaction(Part):
+class Transaction(View):
     """Of `TransactionRequest`, or of the flat one, which names nobody."""
 
     amount: float
@@ -66,7 +61,7 @@ class Transaction(Part):
     geo_country: str | None = None
 
 
-class Scored(Part):
+class Scored(View):
     """Of `TransactionScored`."""
 
     event: Literal["transaction.scored"]

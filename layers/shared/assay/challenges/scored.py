@@ -5,36 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from assay.challenges.codes import binding
-from assay.errors import PoisonEvent
 from assay.moments import microseconds
 from assay.schemas.base import Token
 from assay.schemas.fields import Amount, Timestamp
+from assay.schemas.scored import View, read_as
 
 
-class _Part(BaseModel):
-    """The rest is passed over."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class ChallengeOf(_Part):
+class ChallengeOf(View):
     """`ChallengeRef`."""
 
     id: Token
     expires_at: Timestamp
 
 
-class VerdictOf(_Part):
+class VerdictOf(View):
     """Of the verdict."""
 
     transaction_id: Token
     challenge: ChallengeOf | None = None
 
 
-class TransactionOf(_Part):
+class TransactionOf(View):
     """What a code is bound to. A flat request has no account, and no challenge."""
 
     account_id: Token | None = None
@@ -43,7 +35,7 @@ class TransactionOf(_Part):
     counterparty_id: Token | None = None
 
 
-class ScoredForChallenge(_Part):
+class ScoredForChallenge(View):
     """Of the event."""
 
     event: Literal["transaction.scored"]
@@ -68,10 +60,7 @@ class Asked:
 
 def read_asked(body: bytes) -> Asked | None:
     """The challenge that the event's verdict asks for, if any. Raises `PoisonEvent`, which says nothing of values."""
-    try:
-        event = ScoredForChallenge.model_validate_json(body)
-    except ValidationError as error:
-        raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from None
+    event = read_as(ScoredForChallenge, body)
     challenge, transaction = event.verdict.challenge, event.transaction
     if challenge is None or transaction.account_id is None:
         return None

@@ -41,12 +41,25 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
         os.fsync(file.fileno())
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Puts a file in the place of another at once: a reader sees the old or the new. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        write_new(temporary, data)
+        write_new(temporary, data, mode)
         temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def make_once(path: Path, data: bytes, mode: int) -> None:
+    """Makes a file, whole or not at all; of processes that do so at once, the first one's stays. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        write_new(temporary, data, mode)
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)

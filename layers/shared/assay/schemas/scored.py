@@ -1,8 +1,8 @@
-"""A light view of `TransactionScored`: what consumers need of it. The rest is kept as it came, by those who need it."""
+"""Light views of `TransactionScored`: each consumer reads what it needs, and keeps or passes over the rest."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,18 +12,20 @@ from assay.schemas.fields import Timestamp
 from assay.schemas.stages import Decision
 
 
-class _Part(BaseModel):
+class View(BaseModel):
+    """What is needed of a part; the rest is passed over."""
+
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class ScoredRelease(_Part):
+class ScoredRelease(View):
     """The release that decided."""
 
     version: str
     hash: str
 
 
-class ScoredVerdict(_Part):
+class ScoredVerdict(View):
     """Of the verdict."""
 
     transaction_id: Token
@@ -33,7 +35,7 @@ class ScoredVerdict(_Part):
     release: ScoredRelease
 
 
-class ScoredHead(_Part):
+class ScoredHead(View):
     """Of the event. That it holds features and the transaction is checked, what they are is not."""
 
     event: Literal["transaction.scored"]
@@ -44,9 +46,17 @@ class ScoredHead(_Part):
     verdict: ScoredVerdict
 
 
-def read_scored(body: bytes) -> ScoredHead:
+Scored = TypeVar("Scored", bound=View)
+
+
+def read_as(view: type[Scored], body: bytes) -> Scored:
     """The view of an event's bytes. Raises `PoisonEvent`, which says nothing of what the message holds."""
     try:
-        return ScoredHead.model_validate_json(body)
+        return view.model_validate_json(body)
     except ValidationError as error:
         raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from None
+
+
+def read_scored(body: bytes) -> ScoredHead:
+    """What most need. Raises `PoisonEvent`."""
+    return read_as(ScoredHead, body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from assay.challenges.ports import CodeMessage, Contact
 from assay.challenges.sealing import KEY_BYTES, InstallationKey
 from assay.challenges.texts import text_of
 from assay.moments import now
-from assay.release.files import sync_folder, write_new
+from assay.release.files import make_once
 
 KEY_FILE = "installation.key"
 
@@ -50,18 +49,5 @@ def installation_key(folder: Path) -> InstallationKey:
     path = folder / KEY_FILE
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _make(path)
+        make_once(path, secrets.token_bytes(KEY_BYTES), 0o600)
     return InstallationKey(path.read_bytes())
-
-
-def _make(path: Path) -> None:
-    """Whole or not at all; of two processes that make it at once, the one's stays."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    write_new(temporary, secrets.token_bytes(KEY_BYTES), 0o600)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
-    sync_folder(path.parent)
