@@ -7,20 +7,16 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay import moments
+from assay.adapters.archives import open_archive
 from assay.adapters.aws.alerts import DynamoAlertStore
-from assay.adapters.aws.archive import S3Archive
 from assay.adapters.aws.clients import Clients, patient
-from assay.adapters.aws.objects import S3, open_store
-from assay.adapters.local.archive import FolderArchive
 from assay.alerts.config import SECRETS_MANAGER, AlertsConfig, Condition, Route, load_config
 from assay.alerts.ports import Mailer
 from assay.alerts.records import NewAlert
 from assay.errors import AssayError
-from assay.ports import Archive
 from assay.schemas.stages import Decision
 from functions.alerts.bootstrap import Settings, open_channels, open_mailer
 from functions.alerts.delivery import Delivery
@@ -57,7 +53,7 @@ class Function:
         self._opened = {"dynamodb": dynamodb}
         self._clock = clock
         folder, _, self._file = settings.alerts.rpartition("/")
-        self._folder: Archive = S3Archive(open_store(folder)) if folder.startswith(S3) else FolderArchive(Path(folder))
+        self._folder = open_archive(folder)
         self._config: AlertsConfig | None = None
         self._router = Router(UNATTENDED)
         self._read_at = 0.0
@@ -94,15 +90,11 @@ class Function:
 
     async def app(self) -> Starlette:
         """Serves the routes. Raises `SettingsError` without the keys of tokens: alerts do not wait for them."""
-        from assay.adapters.aws.jwks import open_verifier
-        from assay.adapters.aws.revocations import DynamoRevocations
+        from assay.adapters.aws.access import open_access
         from assay.http.application import application
-        from assay.identity.access import Access
         from functions.alerts.app import Api, routes
 
-        settings = self._settings
-        verifier = await open_verifier(settings.jwks, settings.token_issuer, settings.token_audience)
-        access = Access(verifier, DynamoRevocations(self._opened["dynamodb"], settings.identity_table))
+        access = await open_access(self._settings, self._opened["dynamodb"])
         return application(routes(Api(self.store, access)))
 
     def _use(self, text: bytes | None) -> None:

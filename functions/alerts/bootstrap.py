@@ -17,15 +17,9 @@ from functions.alerts.mails import Writer
 SENDER = "assay@localhost"
 
 
-class Settings(assay.settings.Settings):
+class Settings(assay.settings.AccessSettings):
     """What the environment says, on AWS."""
 
-    jwks: str
-    """Keys that tokens are checked with: `s3://bucket/key` or a file."""
-    token_issuer: str
-    token_audience: str
-    identity_table: str
-    """Of it, the list of revoked sessions."""
     alerts_table: str
     alerts: str
     """`s3://bucket/key` of alerts.yaml, or a file."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import cache
 from typing import Any, Protocol
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from assay.adapters.aws.queue_batches import QueueBatches
+from assay.http.on_demand import HttpOnDemand
 from functions.alerts.aws import open_function
 from functions.alerts.bootstrap import Settings
 
@@ -29,6 +29,7 @@ class Context(Protocol):
 _loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
 _opened = AsyncExitStack()  # never closed: what is open ends with the process
 _function = _loop.run_until_complete(open_function(Settings.from_environment(), _opened))
+_http = HttpOnDemand(_function.app, _loop)
 _batches = QueueBatches("alerts", _function.read)
 _metrics = Metrics(namespace="Assay", service="alerts")
 
@@ -38,8 +39,8 @@ def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arr
 
     Raises `StorageError` and `AlertsError`, and then the whole batch comes again; `RequestError` for anything else.
     """
-    if isinstance(event, dict) and isinstance(event.get("requestContext"), dict):
-        return _http()(event, context)
+    if _http.takes(event):
+        return _http.answer(event, context)
     if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
         return _deliver(context)
     _loop.run_until_complete(_function.refresh())
@@ -54,10 +55,3 @@ def _deliver(context: Context) -> dict[str, int]:
     _metrics.add_metric(name="Attempts", unit=MetricUnit.Count, value=attempts)
     _metrics.flush_metrics()
     return {"attempts": attempts}
-
-
-@cache
-def _http() -> Any:  # noqa: ANN401 - HttpEvents, imported when somebody asks: what the queue brings does not wait for it
-    from assay.http.lambda_events import HttpEvents
-
-    return HttpEvents(_loop.run_until_complete(_function.app()), _loop)

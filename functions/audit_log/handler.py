@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import cache
 from typing import Any
 
 from assay.adapters.aws.queue_batches import QueueBatches
+from assay.http.on_demand import HttpOnDemand
 from functions.audit_log.bootstrap import Settings, open_function
 from functions.audit_log.recorder import read
 
@@ -15,6 +15,7 @@ _loop = asyncio.new_event_loop()  # the process's one loop: clients that belong 
 _opened = AsyncExitStack()  # never closed: what is open ends with the process
 _function = _loop.run_until_complete(open_function(Settings.from_environment(), _opened))
 _log = _function.consumer()
+_http = HttpOnDemand(_function.app, _loop)
 _batches = QueueBatches("audit_log", read)
 
 
@@ -23,15 +24,8 @@ def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arr
 
     Raises `StorageError`, and then the whole batch comes again; `RequestError` for what is neither a batch nor HTTP.
     """
-    if isinstance(event, dict) and isinstance(event.get("requestContext"), dict):
-        return _http()(event, context)
+    if _http.takes(event):
+        return _http.answer(event, context)
     entries = _batches.take(event)
     _loop.run_until_complete(_log.record(entries))
     return _batches.answer()
-
-
-@cache
-def _http() -> Any:  # noqa: ANN401 - HttpEvents, imported when somebody asks: what the queue brings does not wait for it
-    from assay.http.lambda_events import HttpEvents
-
-    return HttpEvents(_loop.run_until_complete(_function.app()), _loop)

@@ -11,20 +11,18 @@ from pydantic import Field
 from starlette.applications import Starlette
 
 from assay import settings
+from assay.adapters.aws.access import open_access
 from assay.adapters.aws.clients import Clients
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
-from assay.adapters.aws.jwks import open_verifier
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.profile import DynamoProfileStore
 from assay.adapters.aws.profile_log import ProfileLog
-from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.transports import LambdaTransport, Signer, UrlTransport, http_session, once
 from assay.errors import StorageError
 from assay.features.rates import Rates
 from assay.geoip import GEOIP
 from assay.http.application import application
-from assay.identity.access import Access
 from assay.ports import DecisionStore
 from assay.release.store import Release
 from assay.stage_client import StageClient, Transport
@@ -36,7 +34,7 @@ NOBODY = "-"
 """Neither a client nor a transaction: what is asked for to see whether a table answers."""
 
 
-class Settings(settings.Settings):
+class Settings(settings.AccessSettings):
     """What the environment says."""
 
     releases: str
@@ -44,14 +42,8 @@ class Settings(settings.Settings):
     decisions_table: str
     profile_table: str
     outbox_table: str
-    identity_table: str
-    """Of it, the list of revoked sessions."""
     events_topic: str
     """ARN."""
-    jwks: str
-    """Keys that tokens are checked with: `s3://bucket/key` or a file."""
-    token_issuer: str
-    token_audience: str
     stage_rules_engine: Placed
     stage_isolation_forest: Placed
     stage_autoencoder: Placed
@@ -71,7 +63,6 @@ class Settings(settings.Settings):
 async def build(settings: Settings, release: Release, undo: AsyncExitStack) -> Starlette:
     """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
     rules = replace(pipeline.Settings.of(release, settings.deadline_ms), challenge_ttl_s=None)
-    verifier = await open_verifier(settings.jwks, settings.token_issuer, settings.token_audience)
     clients = Clients()
     undo.push_async_callback(clients.close)
     placements = settings.placements()
@@ -88,7 +79,7 @@ async def build(settings: Settings, release: Release, undo: AsyncExitStack) -> S
     profile, decisions = DynamoProfileStore(log), DynamoDecisionStore(dynamodb, settings.decisions_table, log, outbox)
     scoring = pipeline.Pipeline(stages, profile, decisions, rules, observer=metrics.count)
     rates = Rates.load(release.read("rates.yaml"))
-    access = Access(verifier, DynamoRevocations(dynamodb, settings.identity_table))
+    access = await open_access(settings, dynamodb)
     return application(routes(Api(scoring, profile, access, rates, _readiness(decisions, log), notes)))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import assay.settings
-from assay.ports import Archive, ScoredEventStore
+from assay.adapters.archives import open_archive
+from assay.ports import ScoredEventStore
 from assay.scored_event_archive import ScoredEventArchive
 from functions.post_auth_intelligence.recorder import ScoredEventRecorder
 
@@ -24,15 +23,4 @@ def build(store: ScoredEventStore) -> ScoredEventRecorder:
 
 def open_store(settings: Settings) -> ScoredEventStore:
     """The scored events in the archive that the settings name. Raises `SettingsError`."""
-    return ScoredEventArchive(_open_archive(settings.archive))
-
-
-def _open_archive(location: str) -> Archive:
-    if location.startswith("s3://"):
-        from assay.adapters.aws.archive import S3Archive
-        from assay.adapters.aws.objects import open_store
-
-        return S3Archive(open_store(location))
-    from assay.adapters.local.archive import FolderArchive
-
-    return FolderArchive(Path(location))
+    return ScoredEventArchive(open_archive(settings.archive))

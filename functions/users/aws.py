@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack
 
 from starlette.applications import Starlette
 
+from assay.adapters.aws.access import open_access
 from assay.adapters.aws.attempts import DynamoAttemptStore
 from assay.adapters.aws.clients import Clients
 from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.identity import IdentityTable
-from assay.adapters.aws.jwks import open_verifier
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.service_clients import DynamoServiceClientStore
@@ -18,7 +18,6 @@ from assay.adapters.aws.sessions import DynamoSessionStore
 from assay.adapters.aws.signing_keys import SCHEME, SecretSigningKeys
 from assay.adapters.aws.users import DynamoUserStore
 from assay.http.application import application
-from assay.identity.access import Access
 from assay.identity.signing import Issuer
 from functions.users.app import routes
 from functions.users.bootstrap import Settings, build
@@ -29,7 +28,6 @@ SETTLED_S = 0.25
 
 async def open_app(settings: Settings, undo: AsyncExitStack) -> Starlette:
     """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
-    verifier = await open_verifier(settings.jwks, settings.token_issuer, settings.token_audience)
     clients = Clients()
     undo.push_async_callback(clients.close)
     table = await open_table(clients, settings.identity_table, settings.outbox_table, settings.events_topic)
@@ -42,7 +40,7 @@ async def open_app(settings: Settings, undo: AsyncExitStack) -> Starlette:
         attempts=DynamoAttemptStore(table),
         keys=SecretSigningKeys(await clients.open("secretsmanager"), secret_id),
         issuer=Issuer(settings.token_issuer, settings.token_audience),
-        access=Access(verifier, revocations),
+        access=await open_access(settings, table.client),
         settled_s=SETTLED_S,
     )
     return application(routes(api))

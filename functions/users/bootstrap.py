@@ -19,14 +19,9 @@ from functions.users.sessions import Sessions
 from functions.users.throttle import Throttle
 
 
-class Settings(settings.Settings):
+class Settings(settings.AccessSettings):
     """What the environment says, on AWS."""
 
-    jwks: str
-    """Keys that tokens are checked with: `s3://bucket/key` or a file."""
-    token_issuer: str
-    token_audience: str
-    identity_table: str
     outbox_table: str
     events_topic: str
     """ARN."""

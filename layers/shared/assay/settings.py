@@ -32,3 +32,14 @@ class Settings(BaseModel):
     def variables(cls) -> dict[str, str]:
         """Field -> environment variable."""
         return {field: f"{PREFIX}{field.upper()}" for field in cls.model_fields}
+
+
+class AccessSettings(Settings):
+    """Base of the settings of a function that checks tokens."""
+
+    jwks: str
+    """Keys that tokens are checked with: `s3://bucket/key` or a file."""
+    token_issuer: str
+    token_audience: str
+    identity_table: str
+    """Of it, the list of revoked sessions."""
