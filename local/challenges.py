@@ -7,10 +7,10 @@ from starlette.routing import Route
 from assay.adapters.sqlite.challenges import SqliteChallengeStore, SqliteFactorStore
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.challenges.ports import OtpSender
-from assay.challenges.sealing import InstallationKey
 from assay.identity.access import Access
 from assay.policy import FILE, Policy
 from assay.release import Release
+from assay.sealing import InstallationKey
 from functions.challenges.app import routes
 from functions.challenges.bootstrap import build
 from functions.challenges.consumer import ChallengeOpener

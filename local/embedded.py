@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from assay import stages
 from assay.adapters.local.archive import FolderArchive
-from assay.adapters.local.otp import installation_key
+from assay.adapters.local.installation_key import installation_key
 from assay.adapters.sqlite.audit import SqliteAuditAnchorStore
 from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
 from assay.adapters.sqlite.outbox import SqliteOutbox

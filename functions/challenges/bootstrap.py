@@ -7,9 +7,9 @@ from pathlib import Path
 
 from assay import moments
 from assay.challenges.ports import ChallengeStore, FactorStore, OtpSender
-from assay.challenges.sealing import InstallationKey
 from assay.identity.access import Access
 from assay.policy import ChallengeLimits
+from assay.sealing import InstallationKey
 from functions.challenges.app import Api
 from functions.challenges.factors import Factors
 from functions.challenges.sending import Sending

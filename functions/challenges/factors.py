@@ -10,9 +10,9 @@ from dataclasses import asdict
 from assay.challenges import totp
 from assay.challenges.ports import Contact, FactorStore
 from assay.challenges.records import Enrolment
-from assay.challenges.sealing import InstallationKey, SealError
 from assay.problems import Problem, unavailable
 from assay.schemas.event import Event
+from assay.sealing import InstallationKey, SealError
 
 log = logging.getLogger(__name__)
 ISSUER = "Assay"

@@ -15,11 +15,11 @@ from assay.alerts.ports import Undelivered
 from assay.challenges.codes import digest, new_code, new_salt, told
 from assay.challenges.ports import ChallengeStore, CodeMessage, OtpSender
 from assay.challenges.records import Challenge, ChallengeStatus, Delivery, Sends, handed_over, issued, recent
-from assay.challenges.sealing import InstallationKey
 from assay.features.windows import MINUTE, SECOND
 from assay.policy import ChallengeLimits
 from assay.problems import Problem, unavailable
 from assay.schemas.event import Event
+from assay.sealing import InstallationKey
 from functions.challenges.factors import Factors
 
 log = logging.getLogger(__name__)

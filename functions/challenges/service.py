@@ -30,10 +30,10 @@ from assay.challenges.records import (
     tried,
 )
 from assay.challenges.scored import Asked
-from assay.challenges.sealing import InstallationKey
 from assay.features.windows import HOUR, SECOND
 from assay.policy import ChallengeLimits
 from assay.problems import Problem, unavailable
+from assay.sealing import InstallationKey
 from functions.challenges.factors import Factors
 from functions.challenges.sending import CONFLICTS, Sending
 

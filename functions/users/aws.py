@@ -10,12 +10,12 @@ from assay.adapters.aws.access import open_access
 from assay.adapters.aws.attempts import DynamoAttemptStore
 from assay.adapters.aws.clients import Clients
 from assay.adapters.aws.events import SnsEvents
-from assay.adapters.aws.identity import IdentityTable
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.service_clients import DynamoServiceClientStore
 from assay.adapters.aws.sessions import DynamoSessionStore
 from assay.adapters.aws.signing_keys import SCHEME, SecretSigningKeys
+from assay.adapters.aws.table import Table
 from assay.adapters.aws.users import DynamoUserStore
 from assay.http.application import application
 from assay.identity.signing import Issuer
@@ -46,7 +46,7 @@ async def open_app(settings: Settings, undo: AsyncExitStack) -> Starlette:
     return application(routes(api))
 
 
-async def open_table(clients: Clients, name: str, outbox: str, topic: str) -> IdentityTable:
+async def open_table(clients: Clients, name: str, outbox: str, topic: str) -> Table:
     """The identity table, whose changes are told of through the outbox's table and the topic."""
     dynamodb, sns = await clients.open("dynamodb"), await clients.open("sns")
-    return IdentityTable(dynamodb, name, DynamoOutbox(dynamodb, outbox, SnsEvents(sns, topic)))
+    return Table(dynamodb, name, DynamoOutbox(dynamodb, outbox, SnsEvents(sns, topic)), "identity")

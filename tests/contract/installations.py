@@ -18,13 +18,13 @@ from assay.adapters.aws.attempts import DynamoAttemptStore
 from assay.adapters.aws.clients import Clients, patient
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
-from assay.adapters.aws.identity import IdentityTable
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.profile import DynamoProfileStore
 from assay.adapters.aws.profile_log import MAX_ROWS, ProfileLog
 from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.service_clients import DynamoServiceClientStore
 from assay.adapters.aws.sessions import DynamoSessionStore
+from assay.adapters.aws.table import Table
 from assay.adapters.aws.users import DynamoUserStore
 from assay.adapters.sqlite import identity as sqlite_identity
 from assay.adapters.sqlite.identity import (
@@ -171,7 +171,7 @@ class AwsInstallation:
         try:
             dynamodb, sns = [await clients.open(service, patient(timeout_s)) for service in ("dynamodb", "sns")]
             outbox = DynamoOutbox(dynamodb, self.tables["Outbox"], SnsEvents(sns, self.topic))
-            table = IdentityTable(dynamodb, self.tables["Identity"], outbox)
+            table = Table(dynamodb, self.tables["Identity"], outbox, "identity")
             revocations = DynamoRevocations(dynamodb, self.tables["Identity"], lambda: self.clock.now / SECOND)
             yield Identity(
                 DynamoUserStore(table, revocations),

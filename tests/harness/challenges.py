@@ -16,12 +16,12 @@ from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.alerts.ports import Undelivered
 from assay.challenges.codes import binding
 from assay.challenges.ports import CodeMessage, Contact
-from assay.challenges.sealing import InstallationKey
 from assay.features.windows import SECOND
 from assay.moments import EPOCH, MICROSECOND
 from assay.policy import ChallengeLimits
 from assay.ports import OutboxEvent
 from assay.problems import Problem
+from assay.sealing import InstallationKey
 from functions.challenges.consumer import ChallengeOpener
 from functions.challenges.factors import Factors
 from functions.challenges.sending import Sending

@@ -17,7 +17,6 @@ from assay.adapters.aws.audit import DynamoAuditAnchorStore
 from assay.adapters.aws.clients import Clients, patient
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
-from assay.adapters.aws.identity import IdentityTable
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.profile import DynamoProfileStore
 from assay.adapters.aws.profile_log import ProfileLog
@@ -26,6 +25,7 @@ from assay.adapters.aws.secrets import read_secrets
 from assay.adapters.aws.service_clients import DynamoServiceClientStore
 from assay.adapters.aws.sessions import DynamoSessionStore
 from assay.adapters.aws.signing_keys import SecretSigningKeys
+from assay.adapters.aws.table import Table
 from assay.adapters.aws.users import DynamoUserStore
 from assay.alerts.records import MAIL, Alert, Filter, NewAlert
 from assay.alerts.windows import Limits
@@ -170,7 +170,7 @@ async def process(needed: set[Right]) -> AsyncIterator[Process]:
 
 async def users_do(here: Process) -> None:
     """Everything that stores of identity can be asked for, and what follows an answer that does not come."""
-    table, revocations = IdentityTable(here.dynamodb, f"IdentityTable-{NAME}", here.outbox()), here.revocations()
+    table, revocations = Table(here.dynamodb, f"IdentityTable-{NAME}", here.outbox(), "identity"), here.revocations()
     users, sessions = DynamoUserStore(table, revocations), DynamoSessionStore(table, revocations)
     clients, attempts = DynamoServiceClientStore(table, revocations), DynamoAttemptStore(table)
     event = Event.now("user.registered", "system")

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.adapters.local.otp import KEY_FILE, installation_key
+from assay.adapters.local.installation_key import KEY_FILE, installation_key
 from assay.challenges import totp
 from assay.challenges.codes import binding, digest, new_code, new_salt, position, told
 from assay.challenges.ports import CodeMessage
-from assay.challenges.sealing import InstallationKey, SealError
 from assay.features.windows import SECOND
+from assay.sealing import InstallationKey, SealError
 
 TOKENS = st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True)
 AMOUNTS = st.decimals(min_value="0.001", max_value=10**12, places=3)

@@ -8,8 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from assay.adapters.aws.clients import code_of, storage_errors
-from assay.adapters.aws.identity import IdentityTable, expiry
 from assay.adapters.aws.profile_items import Item, key
+from assay.adapters.aws.table import Table, expiry
 from assay.features.windows import SECOND
 from assay.moments import now
 
@@ -17,7 +17,7 @@ from assay.moments import now
 class DynamoAttemptStore:
     """Every method raises `StorageError`."""
 
-    def __init__(self, table: IdentityTable, clock: Callable[[], int] = now) -> None:
+    def __init__(self, table: Table, clock: Callable[[], int] = now) -> None:
         """`clock` gives microseconds since the epoch."""
         self._table = table
         self._clock = clock

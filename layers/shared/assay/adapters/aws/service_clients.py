@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.adapters.aws.identity import ABSENT, IdentityTable, attributes, values
 from assay.adapters.aws.profile_items import Item, key
 from assay.adapters.aws.revocations import DynamoRevocations
+from assay.adapters.aws.table import ABSENT, Table, attributes, values
 from assay.identity.records import ServiceClient, Status
 from assay.schemas.event import Event
 
@@ -16,13 +16,13 @@ PARTITION = "CLIENTS"
 class DynamoServiceClientStore:
     """Every method raises `StorageError`."""
 
-    def __init__(self, table: IdentityTable, revocations: DynamoRevocations) -> None:
+    def __init__(self, table: Table, revocations: DynamoRevocations) -> None:
         self._table = table
         self._revocations = revocations
 
     async def add(self, client: ServiceClient, event: Event) -> bool:
         """False when the id is taken."""
-        return not await self._table.commit("client", [self._table.put(_item(client), ABSENT)], event)
+        return not await self._table.commit("client", [self._table.put(_item(client), ABSENT)], [event])
 
     async def get(self, client_id: str) -> ServiceClient | None:
         """The client with this id."""
@@ -41,7 +41,7 @@ class DynamoServiceClientStore:
         before = {"N": str(client.version - 1)}
         replaced = self._table.put(_item(client), "version = :before", before=before)
         revoked = self._revocations.puts(ended)
-        return not await self._table.commit("client", [replaced], event, revoked)
+        return not await self._table.commit("client", [replaced], [event], revoked)
 
 
 def _item(client: ServiceClient) -> Item:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from assay.adapters.aws.identity import USERS, IdentityTable, Write, attributes, expiry, values
+from assay.adapters.aws.identity import USERS
 from assay.adapters.aws.profile_items import Item, key
 from assay.adapters.aws.revocations import DynamoRevocations
+from assay.adapters.aws.table import Table, Write, attributes, expiry, values
 from assay.adapters.aws.transactions import OutcomeUnknown, transact
 from assay.identity.records import Session
 from assay.moments import now
@@ -17,7 +18,7 @@ from assay.schemas.event import Event
 class DynamoSessionStore:
     """Every method raises `StorageError`."""
 
-    def __init__(self, table: IdentityTable, revocations: DynamoRevocations, clock: Callable[[], int] = now) -> None:
+    def __init__(self, table: Table, revocations: DynamoRevocations, clock: Callable[[], int] = now) -> None:
         """`clock` gives microseconds since the epoch."""
         self._table = table
         self._revocations = revocations
@@ -29,7 +30,7 @@ class DynamoSessionStore:
         until = _until(session.expires_at)
         item = {**_place(session.id), **attributes(session), **until}
         listed = {**key(_list(session.user_id), session.id), **until}
-        return not await self._table.commit("session", [is_same, *map(self._table.put, (item, listed))], event)
+        return not await self._table.commit("session", [is_same, *map(self._table.put, (item, listed))], [event])
 
     async def get(self, session_id: str) -> Session | None:
         """The session, unless it was ended or has expired."""
@@ -74,14 +75,14 @@ class DynamoSessionStore:
             return False
         ended = self._table.delete(_place(session_id), "attribute_exists(pk)")
         listed = self._table.delete(key(_list(item["user_id"]["S"]), session_id))
-        return not await self._table.commit("session", [ended, listed, *self._revocations.puts([session_id])], event)
+        return not await self._table.commit("session", [ended, listed, *self._revocations.puts([session_id])], [event])
 
     async def _has(self, session_id: str, refresh_hash: bytes) -> bool:
         found = await self.get(session_id)
         return found is not None and found.refresh_hash == refresh_hash
 
 
-def deletes(table: IdentityTable, user_id: str, session_ids: Sequence[str]) -> list[Write]:
+def deletes(table: Table, user_id: str, session_ids: Sequence[str]) -> list[Write]:
     """What takes sessions of the user away."""
     return [
         table.delete(place)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from assay.adapters.aws.identity import ABSENT, USERS, IdentityTable, Write, attributes, values
+from assay.adapters.aws.identity import USERS
 from assay.adapters.aws.profile_items import Item, key
 from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.sessions import deletes
+from assay.adapters.aws.table import ABSENT, Table, Write, attributes, values
 from assay.identity.ports import LastAdmin
 from assay.identity.records import Status, User
 from assay.identity.scopes import Role
@@ -21,7 +22,7 @@ ADMINS = key("ADMINS", "A")
 class DynamoUserStore:
     """Every method raises `StorageError`. A user's address never changes."""
 
-    def __init__(self, table: IdentityTable, revocations: DynamoRevocations) -> None:
+    def __init__(self, table: Table, revocations: DynamoRevocations) -> None:
         self._table = table
         self._revocations = revocations
 
@@ -33,7 +34,7 @@ class DynamoUserStore:
             table.put(_item(user), ABSENT),
             *self._admins(None, user),
         ]
-        return not await table.commit("user", writes, event)
+        return not await table.commit("user", writes, [event])
 
     async def get(self, user_id: str) -> User | None:
         """The user with this id."""
@@ -60,7 +61,7 @@ class DynamoUserStore:
         replaced = self._table.put(_item(user), "version = :before", before={"N": str(before.version)})
         writes = [replaced, *self._admins(before, user)]
         ends = [*self._revocations.puts(ended), *deletes(self._table, user.id, ended)]
-        refused = await self._table.commit("user", writes, event, ends)
+        refused = await self._table.commit("user", writes, [event], ends)
         if refused == {1}:
             raise LastAdmin("the last active admin stays one")
         return not refused

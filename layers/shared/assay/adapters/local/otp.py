@@ -1,4 +1,4 @@
-"""One-time codes into a folder of this machine, and the key that goes with them."""
+"""One-time codes into a folder of this machine."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from pathlib import Path
 
 from assay.alerts.ports import Undelivered
 from assay.challenges.ports import CodeMessage, Contact
-from assay.challenges.sealing import KEY_BYTES, InstallationKey
 from assay.challenges.texts import text_of
 from assay.moments import now
-from assay.release.files import make_once
-
-KEY_FILE = "installation.key"
 
 
 class MailboxSender:
@@ -42,12 +38,3 @@ class MailboxSender:
         temporary = self._folder / f".{secrets.token_hex(8)}"
         temporary.write_bytes(content)
         temporary.replace(self._folder / name)
-
-
-def installation_key(folder: Path) -> InstallationKey:
-    """The key in the folder, made when there is none; only its owner can read it. Raises `SealError` or `OSError`."""
-    path = folder / KEY_FILE
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        make_once(path, secrets.token_bytes(KEY_BYTES), 0o600)
-    return InstallationKey(path.read_bytes())
