@@ -11,7 +11,7 @@ from local.aws.errors import TemplateError
 from local.aws.resources import Client
 from local.embedded import Places
 
-SIGNING_KEYS = "secretsmanager:"
+SECRETS_MANAGER = "secretsmanager:"
 ALERTS = """\
 link: {link}
 routes:
@@ -41,15 +41,29 @@ def publish_signing_keys(variables: Mapping[str, Mapping[str, str]], places: Pla
     """Puts the private keys where `users` reads them: the folder's own, so that `assay token` goes on to work here."""
     keys = FolderSigningKeys(places.keys).read().to_json()
     for secret in _values(variables, "ASSAY_SIGNING_KEYS"):
-        secretsmanager.put_secret_value(SecretId=secret.removeprefix(SIGNING_KEYS), SecretString=keys)
+        secretsmanager.put_secret_value(SecretId=secret.removeprefix(SECRETS_MANAGER), SecretString=keys)
 
 
-def publish_alerts(variables: Mapping[str, Mapping[str, str]], link: str, s3: Client, ses: Client) -> None:
-    """Puts who is told of what where `alerts` reads it, and lets it send mails. `link`: the API's address."""
+def publish_card_secret(variables: Mapping[str, Mapping[str, str]], places: Places, secretsmanager: Client) -> None:
+    """Puts what orders for card management are signed with where `action_layer` reads it, if there is any."""
+    if places.card_secret is None:
+        return
+    for secret in _values(variables, "ASSAY_CARD_MANAGEMENT_SECRET"):
+        secretsmanager.put_secret_value(
+            SecretId=secret.removeprefix(SECRETS_MANAGER), SecretString=places.card_secret.read_text().strip()
+        )
+
+
+def publish_alerts(variables: Mapping[str, Mapping[str, str]], link: str, s3: Client) -> None:
+    """Puts who is told of what where `alerts` reads it. `link`: the API's address."""
     for address in _values(variables, "ASSAY_ALERTS"):
         bucket, key = _place(address)
         s3.put_object(Bucket=bucket, Key=key, Body=ALERTS.format(link=link).encode())
-    for sender in _values(variables, "ASSAY_MAIL_FROM"):
+
+
+def verify_senders(variables: Mapping[str, Mapping[str, str]], ses: Client) -> None:
+    """Lets the functions send mails."""
+    for sender in _values(variables, "ASSAY_MAIL_FROM") | _values(variables, "ASSAY_CODES_FROM"):
         ses.create_email_identity(EmailIdentity=sender)
 
 

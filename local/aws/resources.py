@@ -188,7 +188,11 @@ def _bucket(api: Client, name: str, properties: dict[str, Any]) -> Physical:
 
 
 def _secret(api: Client, name: str, properties: dict[str, Any]) -> Physical:
-    arn = api.create_secret(Name=properties.pop("Name", name), Description=properties.pop("Description", ""))["ARN"]
+    value = {}
+    if generate := properties.pop("GenerateSecretString", None):
+        value = {"SecretString": api.get_random_password(**generate)["RandomPassword"]}
+    about = {"Name": properties.pop("Name", name), "Description": properties.pop("Description", "")}
+    arn = api.create_secret(**about, **value)["ARN"]
     return Physical(arn, {"Id": arn})
 
 

@@ -97,7 +97,7 @@ class CardSystem:
 
 
 @contextmanager
-def running(behaviour: Behaviour) -> Iterator[CardSystem]:
+def running(behaviour: Behaviour, host: str = "127.0.0.1") -> Iterator[CardSystem]:
     """The card system, in threads of this process."""
     system = CardSystem(behaviour)
 
@@ -115,8 +115,8 @@ def running(behaviour: Behaviour) -> Iterator[CardSystem]:
         daemon_threads = True
         request_queue_size = 64
 
-    server = Server(("127.0.0.1", 0), Handler)
-    system.url = f"http://127.0.0.1:{server.server_address[1]}/orders"
+    server = Server((host, 0), Handler)
+    system.url = f"http://{host}:{server.server_address[1]}/orders"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

@@ -25,7 +25,7 @@ from local.aws.mappings import QueueMapping, Schedule
 from local.aws.moto_server import one_at_a_time
 from local.aws.poller import Pollers, QueuePoller
 from local.aws.processes import Child, free_port, wait_until_open
-from local.aws.publish import publish, publish_alerts, publish_signing_keys
+from local.aws.publish import publish, publish_alerts, publish_signing_keys, verify_senders
 from local.aws.resources import Resources, client
 from local.aws.template import Template
 from local.embedded import Places
@@ -220,7 +220,8 @@ def test_functions_find_keys_and_alerts_when_they_start(moto: str, tmp_path: Pat
     kept = KeyRing.from_json(secrets.get_secret_value(SecretId=secret)["SecretString"], "secret")
     assert kept.jwks(0) == FolderSigningKeys(places.keys).read().jwks(0)
 
-    publish_alerts(variables, "http://127.0.0.1:3000", s3, ses)
+    publish_alerts(variables, "http://127.0.0.1:3000", s3)
+    verify_senders(variables, ses)
     text = s3.get_object(Bucket="found-at-start", Key="alerts/alerts.yaml")["Body"].read()
     config = load_config(text)
     assert (config.link, config.routes[0].to) == ("http://127.0.0.1:3000", ["duty@example.org"])

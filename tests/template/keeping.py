@@ -91,6 +91,9 @@ def tables_of_another_shape(resources: Resources) -> list[str]:
         "OutboxTable": (["pk", "sk"], None),
         "IdentityTable": (["pk", "sk"], "expires_at"),
         "AlertsTable": (["pk", "sk"], "expires_at"),
+        "AccountsTable": (["pk", "sk"], "expires_at"),
+        "ChallengesTable": (["pk", "sk"], "expires_at"),
+        "ClientEventsTable": (["pk", "sk"], "expires_at"),
         "AuditAnchorTable": (["pk"], None),
     }
     found = {
@@ -108,12 +111,11 @@ def tables_of_another_shape(resources: Resources) -> list[str]:
 
 
 def secrets_made_here(resources: Resources) -> list[str]:
-    """What is secret is put in later, by command: a value in a template would be read by many."""
+    """What is secret is put in later, or made by AWS: a value in a template would be read by many."""
     return [
-        f"{name}: {field}"
+        f"{name}: SecretString"
         for name, secret in of_type(resources, "AWS::SecretsManager::Secret").items()
-        for field in ("SecretString", "GenerateSecretString")
-        if field in secret
+        if "SecretString" in secret
     ]
 
 

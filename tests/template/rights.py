@@ -14,7 +14,10 @@ ON_ANYTHING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 """Actions for which IAM knows no resource to name."""
 LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 REVOKED_ONLY = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["REVOKED"]}}
+TEXT_MESSAGES = {"Effect": "Allow", "Action": "sns:Publish", "NotResource": "arn:aws:sns:*:*:*"}
+"""A telephone has no ARN: what is no topic."""
 SES = "arn:aws:ses:us-east-1:123456789012:identity"
+PHONES = "telephones"
 WEBHOOK_SECRETS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:assay-local"
 CALLERS = {"apigateway.amazonaws.com", "events.amazonaws.com"}
 
@@ -23,12 +26,14 @@ def rights_too_wide(resources: Resources) -> list[str]:
     """Every allowed action is spelled out, on resources that are; `*` stands only at the end of an object's path."""
     faults = []
     for name, statement in _allowed(resources):
-        actions, targets = set(as_list(statement["Action"])), as_list(statement["Resource"])
+        actions, targets = set(as_list(statement["Action"])), as_list(statement.get("Resource", []))
         faults += [f"{name}: {action}" for action in actions if not ACTION.fullmatch(action)]
         wide = [target for target in targets if not _is_narrow(target)]
         if wide and not (wide == ["*"] and actions <= ON_ANYTHING):
             faults.append(f"{name}: {sorted(actions)} on {wide}")
-        faults += [f"{name}: {key}" for key in ("NotAction", "NotResource") if key in statement]
+        faults += [
+            f"{name}: {key}" for key in ("NotAction", "NotResource") if key in statement and statement != TEXT_MESSAGES
+        ]
     return faults
 
 
@@ -78,7 +83,7 @@ def rights_that_do_not_fit_the_settings(resources: Resources) -> list[str]:
             _owner(target)
             for statement in statements_of(resources, function)
             if not set(as_list(statement["Action"])) <= LOGS
-            for target in as_list(statement["Resource"])
+            for target in as_list(statement.get("Resource", PHONES))
         }
         faults += [f"{folder}: has no right to {name}, which its settings name" for name in sorted(needed - given)]
         faults += [
@@ -94,7 +99,7 @@ def identities_read_by_others(resources: Resources) -> list[str]:
         f"{folder}: may {statement['Action']} on all of IdentityTable"
         for folder, function in functions(resources).items()
         for statement in statements_of(resources, function)
-        if "IdentityTable.Arn" in as_list(statement["Resource"])
+        if "IdentityTable.Arn" in as_list(statement.get("Resource", []))
         and folder != "users"
         and (statement["Action"] != "dynamodb:Query" or statement.get("Condition") != REVOKED_ONLY)
     ]
@@ -104,8 +109,9 @@ def _named(resources: Resources, function: dict[str, Any]) -> set[str]:
     """The resources that appear in the function's environment; who it sends mails as, what it signs webhooks with."""
     given = variables(function)
     words = {word for value in given.values() for word in re.split(r"[:/]+", str(value))}
-    mail = {SES} if str(given.get("ASSAY_MAIL")).startswith("ses:") else set()
-    return (words & resources.keys()) | mail | ({WEBHOOK_SECRETS} if "ASSAY_ALERTS" in given else set())
+    senders = f"{given.get('ASSAY_MAIL')},{given.get('ASSAY_CODES')}"
+    elsewhere = {SES: "ses:" in senders, PHONES: "sns:" in senders, WEBHOOK_SECRETS: "ASSAY_ALERTS" in given}
+    return (words & resources.keys()) | {place for place, is_used in elsewhere.items() if is_used}
 
 
 def _sources(resources: Resources, folder: str) -> set[str]:

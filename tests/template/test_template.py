@@ -295,7 +295,8 @@ def test_every_check_of_the_modules_is_used() -> None:
 
 
 def test_the_topologies_differ_in_their_functions() -> None:
-    others = {"orchestrator", "users", "alerts", "audit_log", "post_auth_intelligence", "outbox_sweeper"}
+    consumers = {"action_layer", "alerts", "audit_log", "challenges", "client_events", "post_auth_intelligence"}
+    others = {"orchestrator", "users", "outbox_sweeper", *consumers}
     cheap = {"geoip", "rules_engine", "decision_engine"}
     assert functions(stack("all_separate")).keys() == others | set(limits.STAGES)
     assert functions(stack("cheap_stages_inline")).keys() == (others | set(limits.STAGES)) - cheap
@@ -344,7 +345,7 @@ def test_alarms_look_at_metrics_that_the_orchestrator_counts(capsys: pytest.Capt
     assert {metric for metric in watched if ("service", "orchestrator") in metric[0]} <= counted
 
 
-@pytest.mark.parametrize("folder", ["outbox_sweeper", "alerts"])
+@pytest.mark.parametrize("folder", ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events"])
 def test_alarms_look_at_the_metric_that_a_schedule_writes(folder: str) -> None:
     source = (ROOT / "functions" / folder / "handler.py").read_text()
     (name,) = (

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from importlib import import_module
 
+from functions.action_layer.consumer import ActionLayer
 from functions.audit_log.recorder import AuditLog
+from functions.challenges.consumer import ChallengeOpener
+from functions.client_events.consumer import ClientEventRecorder
 from functions.post_auth_intelligence.recorder import ScoredEventRecorder
 from tests.template.apps import DEPLOYED, routes_of, served
 from tests.template.limits import STAGES
@@ -15,8 +18,13 @@ CONSUMED: dict[str, frozenset[str] | None] = {
     "post_auth_intelligence": ScoredEventRecorder.kinds,
     "audit_log": AuditLog.kinds,
     "alerts": None,  # what alerts.yaml names, which may be anything
+    "action_layer": ActionLayer.kinds,
+    "challenges": ChallengeOpener.kinds,
+    "client_events": ClientEventRecorder.kinds,
 }
 """Kinds of events that each consumer takes; None: all."""
+DECISIONS = {"challenges": {"decision": ["CHALLENGE"]}}
+"""Of the scored events, only those that a consumer has something to do for."""
 READ_BY_SDK = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"}
 """Set in local runs only; botocore reads them, and assay.adapters.aws.objects for obstore."""
 
@@ -54,7 +62,7 @@ def filters_out_of_step(resources: Resources) -> list[str]:
     for folder, kinds in CONSUMED.items():
         name = logical_id(folder).removesuffix("Function")
         policy = of_type(resources, "AWS::SNS::Subscription")[f"{name}Subscription"].get("FilterPolicy")
-        expected = None if kinds is None else {"event": sorted(kinds)}
+        expected = None if kinds is None else {"event": sorted(kinds), **DECISIONS.get(folder, {})}
         if policy != expected:
             faults.append(f"{folder}: gets {policy}, should get {expected}")
     return faults
