@@ -11,7 +11,7 @@ from assay.identity.access import Access
 from assay.policy import FILE, Policy
 from assay.release import Release
 from assay.sealing import InstallationKey
-from functions.challenges.app import routes
+from functions.challenges.app import Api, routes
 from functions.challenges.bootstrap import build
 from functions.challenges.consumer import ChallengeOpener
 from local.background import Periodic
@@ -27,10 +27,10 @@ class Challenges:
         self, release: Release, ledger: SqliteLedger, sender: OtpSender, key: InstallationKey, access: Access
     ) -> None:
         limits = Policy.load(release.read(FILE)).challenge
-        api = build(SqliteChallengeStore(ledger), SqliteFactorStore(ledger), sender, key, limits, access)
-        self.opener = ChallengeOpener(api.challenges)
-        self.routes: list[Route] = routes(api)
-        self._sweeping = Periodic("challenges that are overdue", api.challenges.sweep, SWEEP_S)
+        parts = build(SqliteChallengeStore(ledger), SqliteFactorStore(ledger), sender, key, limits)
+        self.opener = ChallengeOpener(parts.challenges)
+        self.routes: list[Route] = routes(Api(parts.challenges, parts.contacts, parts.apps, access))
+        self._sweeping = Periodic("challenges that are overdue", parts.challenges.sweep, SWEEP_S)
 
     def start(self) -> None:
         """Begins sweeping in the running event loop."""

@@ -49,6 +49,7 @@ from local import identity, tokens
 from local.actions import Actions
 from local.alerts import Alerts, read_config
 from local.challenges import Challenges
+from local.client_events import ClientEvents
 from local.relay import Relay
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,8 @@ class Places:
     """URL of the bank's card system; the folder of card orders when empty."""
     card_secret: Path | None = None
     """File of what orders to a URL are signed with."""
+    allow_local_webhooks: bool = False
+    """Whether webhooks of clients may be on private addresses, and without TLS."""
 
     @property
     def keys(self) -> Path:
@@ -165,8 +168,9 @@ class Embedded:
         cards = places.card_management or str(places.card_orders)
         self.actions = Actions(release, self.ledger, cards, places.card_secret)
         self.challenges = Challenges(release, self.ledger, codes, key, access)
+        self.client_events = ClientEvents(self.ledger, key, access, places.allow_local_webhooks)
         recorders: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit, self.alerts.recorder]
-        consumers = [*recorders, self.actions.consumer, self.challenges.opener]
+        consumers = [*recorders, self.actions.consumer, self.challenges.opener, self.client_events.recorder]
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
         self.relay = Relay(self.outbox, consumers, {audit.name: AUDIT_IDLE_S, self.alerts.recorder.name: ALERTS_IDLE_S})
         profile = SqliteProfileStore(self.ledger)
@@ -177,6 +181,7 @@ class Embedded:
             user_routes(identity.build(self.ledger, revocations, access, places.keys)),
             action_layer_app.routes(action_layer_app.Api(self.actions.accounts, access)),
             self.challenges.routes,
+            self.client_events.routes,
             alerts_app.routes(alerts_app.Api(self.alerts.store, access)),
             audit_app.routes(audit_app.Api(records, anchor, access)),
         ]
@@ -188,6 +193,7 @@ class Embedded:
         await self.alerts.start()
         await self.actions.start()
         self.challenges.start()
+        await self.client_events.start()
         self.relay.start()
 
     async def close(self) -> None:
@@ -196,6 +202,7 @@ class Embedded:
         await self.alerts.stop()
         await self.actions.stop()
         await self.challenges.stop()
+        await self.client_events.stop()
         await self.ledger.close()
         os.close(self._lock)
 

@@ -17,6 +17,7 @@ from functions.action_layer import openapi as action_layer
 from functions.alerts import openapi as alerts
 from functions.audit_log import openapi as audit_log
 from functions.challenges import openapi as challenges
+from functions.client_events import openapi as client_events
 from functions.orchestrator import openapi as orchestrator
 from functions.users import openapi as users
 
@@ -25,6 +26,7 @@ PARTS = (
     orchestrator.DESCRIPTION,
     action_layer.DESCRIPTION,
     challenges.DESCRIPTION,
+    client_events.DESCRIPTION,
     users.DESCRIPTION,
     alerts.DESCRIPTION,
     audit_log.DESCRIPTION,

@@ -5,12 +5,30 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import assay.settings
 from assay.accounts.ports import AccountStore, CardManagement
 from assay.errors import SettingsError
 from assay.policy import FILE, Policy
 from assay.release import Release
 from functions.action_layer.accounts import Accounts
 from functions.action_layer.consumer import ActionLayer
+
+UNSIGNED = "card management: a URL needs a secret to sign with (ASSAY_CARD_MANAGEMENT_SECRET)"
+
+
+class Settings(assay.settings.AccessSettings):
+    """What the environment says, on AWS."""
+
+    releases: str
+    """The release registry: `s3://bucket/prefix` or a folder."""
+    accounts_table: str
+    outbox_table: str
+    events_topic: str
+    """ARN."""
+    card_management: str = ""
+    """URL that orders go to. Empty: accounts are frozen, and nobody is told."""
+    card_management_secret: str = ""
+    """What orders are signed with: `secretsmanager:<arn>`, or a file."""
 
 
 def build(store: AccountStore, accounts: Accounts, release: Release) -> ActionLayer:
@@ -28,7 +46,9 @@ async def open_cards(place: str, secret: Path | None, opened: AsyncExitStack) ->
 
         return FolderCardManagement(Path(place))
     if secret is None:
-        raise SettingsError("card management: a URL needs a secret to sign with (ASSAY_CARD_MANAGEMENT_SECRET)")
-    from assay.adapters.cards_http import HttpCardManagement, read_secret
+        raise SettingsError(UNSIGNED)
+    from assay.adapters.cards_http import HttpCardManagement, secret_in
 
-    return await opened.enter_async_context(HttpCardManagement(place, read_secret(secret)))
+    source = secret_in(secret)
+    await source()  # a file that cannot be used is told of now
+    return await opened.enter_async_context(HttpCardManagement(place, source))

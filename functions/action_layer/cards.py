@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from assay import moments
-from assay.accounts.orders import CardOrder, OrderKind, OrderState
+from assay.accounts.orders import CardOrder, OrderKind, OrderState, died
 from assay.accounts.ports import Answer, CardManagement, CardOrderStore, Outcome
 from assay.features.windows import SECOND
 from assay.webhooks.backoff import full_jitter
@@ -20,6 +20,14 @@ from assay.webhooks.breaker import Breaker
 from functions.action_layer.accounts import Accounts
 
 log = logging.getLogger(__name__)
+
+
+class NoCards:
+    """Card management where there is none: accounts are frozen, and their orders dropped when they are due."""
+
+    async def carry_out(self, _order: CardOrder) -> Answer:
+        """Tells nobody."""
+        return Answer(Outcome.NEEDLESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +65,10 @@ class CardDelivery:
         self._now = now
         self._breaker = Breaker(patience.failures, int(patience.cooldown_s * SECOND))
 
-    async def run(self) -> int:
+    async def run(self, may_go_on: Callable[[], bool] = lambda: True) -> int:
         """Carries out what is due; returns how many attempts that took. Raises `StorageError`."""
         attempts = 0
-        while limit := self._breaker.allows(now := self._now(), self._patience.at_once):
+        while may_go_on() and (limit := self._breaker.allows(now := self._now(), self._patience.at_once)):
             orders = await self._orders.claim(now, now + int(self._patience.claim_s * SECOND), limit)
             if not orders:
                 break
@@ -79,9 +87,10 @@ class CardDelivery:
         if answer.outcome is Outcome.DONE and order.kind is OrderKind.BLOCK:
             await self._accounts.confirm(order)  # before the order is settled: a crash here repeats both
         after = settled(order, answer, self._patience, self._now(), random.random())
-        if after.state is OrderState.DEAD:
+        is_dead = after.state is OrderState.DEAD
+        if is_dead:
             log.error("card order %s (%s) is dead: %s", after.id, after.kind, after.error)
-        await self._orders.settle(after)
+        await self._orders.settle(after, died(after) if is_dead else None)
 
     async def _carry_out(self, order: CardOrder) -> Answer:
         if order.attempts > self._patience.attempts:
@@ -96,6 +105,8 @@ def settled(order: CardOrder, answer: Answer, patience: Patience, now: int, draw
     """What becomes of an order after an attempt. `draw`: a random number of [0, 1)."""
     if answer.outcome is Outcome.DONE:
         return replace(order, state=OrderState.DONE, error="")
+    if answer.outcome is Outcome.NEEDLESS:
+        return replace(order, state=OrderState.DROPPED, error="")
     if answer.outcome is Outcome.REFUSED or order.attempts >= patience.attempts:
         return replace(order, state=OrderState.DEAD, error=answer.reason)
     jitter = full_jitter(order.attempts, patience.first_wait_s, patience.longest_wait_s, draw)

@@ -35,8 +35,12 @@ class ActionLayer:
 
     async def handle(self, events: Sequence[OutboxEvent]) -> None:
         """Acts on all of them, or raises: `PoisonEvent`, `StorageError`."""
+        await self.act([read(event.body) for event in events])
+
+    async def act(self, events: Sequence[Scored]) -> None:
+        """The same, of events that were read. Raises `StorageError`."""
         quiet = []
-        for scored in [read(event.body) for event in events]:
+        for scored in events:
             freeze, account_id = freeze_for(scored, self._actions), scored.transaction.account_id
             if freeze is not None and account_id is not None:
                 await self._accounts.freeze(account_id, freeze)

@@ -30,8 +30,9 @@ FRESH_S = 60.0
 """How old the configuration may be."""
 SES = "ses:"
 _DECLINED = Route.model_construct(name="declined", when=[Condition(decisions=[Decision.DECLINE])])
-UNATTENDED = AlertsConfig.model_construct(routes=[_DECLINED])
-"""What holds until there is an alerts.yaml: what is declined is recorded, and nobody told, for nobody is known.
+_NOT_TAKEN = Route.model_construct(name="card-orders", when=[Condition(events=["card_order.dead"])])
+UNATTENDED = AlertsConfig.model_construct(routes=[_DECLINED, _NOT_TAKEN])
+"""What holds until there is an alerts.yaml: the same is recorded as by default, and nobody told, for nobody is known.
 
 Not checked: a file that tells nobody is a mistake.
 """

@@ -5,23 +5,21 @@ A message keeps its id in every attempt, so who receives it can tell.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from assay import moments
 from assay.alerts.ports import AlertStore, Undelivered
 from assay.alerts.records import Message, State
+from assay.delivery import all_ended, rounds
 from assay.features.windows import SECOND
 from assay.webhooks.backoff import full_jitter
 from functions.alerts.channels import Channel
 from functions.alerts.mails import LISTED
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
 ATTEMPTS = 8
 FIRST_WAIT_S = 60.0
 LONGEST_WAIT_S = 4 * 3600.0
@@ -50,19 +48,16 @@ class Delivery:
 
     async def run(self, may_go_on: Callable[[], bool] = lambda: True) -> int:
         """Sends what is due, on all channels; returns how many attempts that took. Raises `StorageError`."""
-        return sum(await _all(self.run_channel(channel, may_go_on) for channel in self._channels))
+        return sum(await all_ended(self.run_channel(channel, may_go_on) for channel in self._channels))
 
     async def run_channel(self, channel: str, may_go_on: Callable[[], bool] = lambda: True) -> int:
         """The same, on one channel."""
-        attempts = 0
-        while may_go_on():
+
+        def claim() -> Awaitable[list[Message]]:
             now = self._now()
-            messages = await self._store.claim(channel, now, now + CLAIM_S * SECOND, AT_ONCE)
-            if not messages:
-                break
-            await _all(map(self._attempt, messages))
-            attempts += len(messages)
-        return attempts
+            return self._store.claim(channel, now, now + CLAIM_S * SECOND, AT_ONCE)
+
+        return await rounds(claim, self._attempt, may_go_on)
 
     async def _attempt(self, message: Message) -> None:
         failures = await self._failures(message)
@@ -80,17 +75,6 @@ class Delivery:
             return await self._channels[message.channel].send(message, alerts, count)
         except Undelivered as error:
             return dict.fromkeys(message.recipients, error)
-
-
-async def _all(work: Iterable[Coroutine[None, None, Result]]) -> list[Result]:
-    """Lets all of it end, then raises what went wrong: a fault of one must not leave others half done."""
-    ends = await asyncio.gather(*work, return_exceptions=True)
-    results: list[Result] = []
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
-        results.append(end)
-    return results
 
 
 def settled(message: Message, failures: Mapping[str, Undelivered], now: int, draw: float) -> Message:

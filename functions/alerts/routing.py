@@ -63,7 +63,7 @@ def _may_concern_approved(condition: Condition) -> bool:
 
 def _alert(route: str, event: Scored | Other, now: int) -> Alert:
     if isinstance(event, Other):
-        facts = {name: _shown(fact) for name, fact in event.data.items()}
+        facts = {name: _shown(name, fact) for name, fact in event.data.items()}
         details = Details(occurred_at=event.occurred_at, facts=facts)
         identity = (event.event, event.client_id, event.id)
         return Alert(alert_id(route, *identity), route, now, event.event, event.client_id, None, None, _json(details))
@@ -104,8 +104,9 @@ def _masked(name: str | None) -> str | None:
     return None if name is None else masked(name)
 
 
-def _shown(fact: object) -> str:
-    return ", ".join(fact) if isinstance(fact, list) else str(fact)
+def _shown(name: str, fact: object) -> str:
+    text = ", ".join(fact) if isinstance(fact, list) else str(fact)
+    return masked(text) if name == "account_id" else text
 
 
 def _json(details: Details) -> str:

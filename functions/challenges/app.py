@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assay.challenges.codes import binding
+from assay.challenges.codes import Offer, binding
 from assay.challenges.ports import Contact
 from assay.challenges.records import OUTCOMES, Challenge
 from assay.http.bodies import json_response, read_model
@@ -18,9 +18,17 @@ from assay.identity import scopes
 from assay.identity.access import Access
 from assay.moments import moment
 from assay.schemas.stages import Decision
-from functions.challenges.contracts import ChallengeView, ContactDetails, Enrolled, Verification, Verified
-from functions.challenges.factors import Factors
-from functions.challenges.service import Challenges, Offer
+from functions.challenges.apps import Apps
+from functions.challenges.contacts import Contacts
+from functions.challenges.contracts import (
+    ChallengeView,
+    Confirmation,
+    ContactDetails,
+    Enrolled,
+    Verification,
+    Verified,
+)
+from functions.challenges.service import Challenges
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -30,7 +38,8 @@ class Api:
     """What the routes work with."""
 
     challenges: Challenges
-    factors: Factors
+    contacts: Contacts
+    apps: Apps
     access: Access
 
     async def challenge(self, request: Request) -> Response:
@@ -58,19 +67,32 @@ class Api:
         principal = await self.access.require(request, scopes.CHALLENGES)
         details = await read_model(request, ContactDetails, phones={"phone"})
         contact = Contact(details.email, details.phone)
-        await self.factors.put_contact(principal.subject, account_in_path(request), contact)
+        await self.contacts.put(principal.subject, account_in_path(request), contact)
+        return Response(status_code=204)
+
+    async def remove_contact(self, request: Request) -> Response:
+        """`DELETE /accounts/{account_id}/contact`."""
+        principal = await self.access.require(request, scopes.CHALLENGES)
+        await self.contacts.remove(principal.subject, account_in_path(request))
         return Response(status_code=204)
 
     async def enrol(self, request: Request) -> Response:
         """`POST /accounts/{account_id}/totp`."""
         principal = await self.access.require(request, scopes.CHALLENGES)
-        uri = await self.factors.enrol(principal.subject, account_in_path(request))
+        uri = await self.apps.enrol(principal.subject, account_in_path(request))
         return json_response(Enrolled(uri=uri), 201, NO_STORE)
 
-    async def remove_enrolment(self, request: Request) -> Response:
+    async def confirm(self, request: Request) -> Response:
+        """`POST /accounts/{account_id}/totp/confirm`."""
+        principal = await self.access.require(request, scopes.CHALLENGES)
+        typed = await read_model(request, Confirmation)
+        await self.apps.confirm(principal.subject, account_in_path(request), typed.code)
+        return Response(status_code=204)
+
+    async def remove_app(self, request: Request) -> Response:
         """`DELETE /accounts/{account_id}/totp`."""
         principal = await self.access.require(request, scopes.CHALLENGES)
-        await self.factors.remove(principal.subject, account_in_path(request))
+        await self.apps.remove(principal.subject, account_in_path(request))
         return Response(status_code=204)
 
     def _shown(self, challenge: Challenge) -> Response:
@@ -83,8 +105,9 @@ def routes(api: Api) -> list[Route]:
         "/challenges/{challenge_id}": {"GET": api.challenge},
         "/challenges/{challenge_id}/verify": {"POST": api.verify},
         "/challenges/{challenge_id}/resend": {"POST": api.resend},
-        "/accounts/{account_id}/contact": {"PUT": api.put_contact},
-        "/accounts/{account_id}/totp": {"POST": api.enrol, "DELETE": api.remove_enrolment},
+        "/accounts/{account_id}/contact": {"PUT": api.put_contact, "DELETE": api.remove_contact},
+        "/accounts/{account_id}/totp": {"POST": api.enrol, "DELETE": api.remove_app},
+        "/accounts/{account_id}/totp/confirm": {"POST": api.confirm},
     }
     return routes_of(handlers, "Challenges cannot be read or changed now; try again")
 

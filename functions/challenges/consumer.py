@@ -21,10 +21,8 @@ class ChallengeOpener:
 
     async def handle(self, events: Sequence[OutboxEvent]) -> None:
         """Begins all of them, or raises: `PoisonEvent`, `StorageError`."""
-        await each(asked([event.body for event in events]), self._challenges.open)
+        await self.open([read_asked(event.body) for event in events])
 
-
-def asked(bodies: Sequence[bytes]) -> list[Asked]:
-    """The challenges that the events ask for, each once. Raises `PoisonEvent`."""
-    found = (read_asked(body) for body in bodies)
-    return list({one.challenge_id: one for one in found if one is not None}.values())
+    async def open(self, asked: Sequence[Asked | None]) -> None:
+        """Begins those that events ask for, each once. Raises `StorageError`; then some may have begun."""
+        await each(list({one.challenge_id: one for one in asked if one is not None}.values()), self._challenges.open)

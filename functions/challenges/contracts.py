@@ -15,6 +15,7 @@ from assay.schemas.fields import Amount, Currency
 from assay.schemas.stages import Decision
 
 E164 = r"^\+[1-9][0-9]{6,14}$"
+Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 
 
 class Verification(Contract):
@@ -24,7 +25,7 @@ class Verification(Contract):
     amount: Amount
     currency: Currency
     counterparty_id: Annotated[Token | None, Field(description="As in the transaction; absent if it had none.")] = None
-    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+    code: Code
 
 
 class Verified(Contract):
@@ -67,3 +68,9 @@ class Enrolled(Contract):
     """A new authenticator app's secret. It is shown this once."""
 
     uri: str = Field(description="`otpauth://totp/...`, to be shown to the customer as a QR code.")
+
+
+class Confirmation(Contract):
+    """A first code of a new authenticator app."""
+
+    code: Code

@@ -6,7 +6,14 @@ from typing import Any
 
 from assay.http import openapi
 from assay.schemas.base import IDENTIFIER
-from functions.challenges.contracts import ChallengeView, ContactDetails, Enrolled, Verification, Verified
+from functions.challenges.contracts import (
+    ChallengeView,
+    Confirmation,
+    ContactDetails,
+    Enrolled,
+    Verification,
+    Verified,
+)
 
 _CHALLENGE = openapi.path_parameter("challenge_id", description="`challenge.id` of the verdict.")
 _ACCOUNT = openapi.path_parameter(
@@ -84,17 +91,25 @@ _PATHS: dict[str, Any] = {
             "parameters": [_ACCOUNT],
             "requestBody": openapi.body(ContactDetails),
             "responses": {"204": _DONE, **openapi.problems(*_BODY, *_SECURED)},
-        }
+        },
+        "delete": {
+            "summary": "Forget the account's contact",
+            "operationId": "remove_contact",
+            "security": openapi.SECURED,
+            "parameters": [_ACCOUNT],
+            "responses": {"204": _DONE, **openapi.problems(*_SECURED, 404, 422, s404="The account has none")},
+        },
     },
     "/accounts/{account_id}/totp": {
         "post": {
-            "summary": "Enrol an authenticator app: its codes answer the account's challenges from now on",
+            "summary": "Enrol an authenticator app, in the place of one that was never confirmed",
+            "description": "Once a first code of it was confirmed, it answers the account's challenges.",
             "operationId": "enrol_totp",
             "security": openapi.SECURED,
             "parameters": [_ACCOUNT],
             "responses": {
                 "201": openapi.json("The app's secret, which is shown this once", openapi.ref(Enrolled)),
-                **openapi.problems(*_SECURED, 409, 422, s409="The account has one; remove it first"),
+                **openapi.problems(*_SECURED, 409, 422, s409="The account has one that was confirmed; remove it first"),
             },
         },
         "delete": {
@@ -105,6 +120,31 @@ _PATHS: dict[str, Any] = {
             "responses": {"204": _DONE, **openapi.problems(*_SECURED, 404, 422, s404="The account has none")},
         },
     },
+    "/accounts/{account_id}/totp/confirm": {
+        "post": {
+            "summary": "Confirm the account's authenticator app by a code of it",
+            "operationId": "confirm_totp",
+            "security": openapi.SECURED,
+            "parameters": [_ACCOUNT],
+            "requestBody": openapi.body(Confirmation),
+            "responses": {
+                "204": _DONE,
+                **openapi.problems(
+                    *_BODY,
+                    *_SECURED,
+                    404,
+                    409,
+                    429,
+                    s404="The account has none",
+                    s409="It was confirmed before",
+                    s422="A field is not valid and is named; or the code is wrong (`wrong_code`)",
+                    s429="Too many wrong codes",
+                ),
+            },
+        }
+    },
 }
 
-DESCRIPTION = openapi.Description(_PATHS, (Verification, ContactDetails), (ChallengeView, Verified, Enrolled))
+DESCRIPTION = openapi.Description(
+    _PATHS, (Verification, ContactDetails, Confirmation), (ChallengeView, Verified, Enrolled)
+)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 
 from assay import moments
 from assay.alerts.ports import Undelivered
@@ -20,13 +21,12 @@ from assay.policy import ChallengeLimits
 from assay.problems import Problem, unavailable
 from assay.schemas.event import Event
 from assay.sealing import InstallationKey
-from functions.challenges.factors import Factors
+from functions.challenges.conflicts import ATTEMPTS, busy
+from functions.challenges.contacts import Contacts
 
 log = logging.getLogger(__name__)
 CLAIM_S = 15
 """Longer than an attempt to send takes: 10 s."""
-CONFLICTS = 50
-"""Of a change with others. Each shows that another one got on, and of those a challenge has few."""
 
 
 class LimitReached(Exception):  # noqa: N818 - named for what happened
@@ -44,14 +44,14 @@ class Sending:
     def __init__(
         self,
         store: ChallengeStore,
-        factors: Factors,
+        contacts: Contacts,
         sender: OtpSender,
         key: InstallationKey,
         limits: ChallengeLimits,
         now: Callable[[], int] = moments.now,
     ) -> None:
         self._store = store
-        self._factors = factors
+        self._contacts = contacts
         self._sender = sender
         self._key = key
         self._limits = limits
@@ -64,6 +64,8 @@ class Sending:
             await self._send(challenge, lambda found: (found.delivery, found.claimed_until) == waiting)
         except LimitReached:
             await self._note(challenge, Delivery.LIMITED)
+        except Undelivered:
+            return  # that is noted: who waits for the code asks for another
 
     async def again(self, challenge: Challenge) -> None:
         """Sends a new code; the one before is void. Raises `Problem`: 409 no contact, 429 too many, 503 not taken."""
@@ -73,15 +75,17 @@ class Sending:
             wait_s = max(1, -(-(limit.free_at - self._now()) // SECOND))
             detail = f"The account was sent {self._limits.sends} codes; wait"
             raise Problem(429, "too_many_sends", detail, headers={"Retry-After": str(wait_s)}) from None
+        except Undelivered as error:
+            detail = "The code could not be sent; it counts as one sent"
+            raise unavailable("undelivered", detail, max(1, ceil(error.wait_s))) from None
         if delivery is Delivery.UNDELIVERABLE:
             raise Problem(409, "undeliverable", "No contact of the account is known that codes can be sent to")
-        if delivery is Delivery.UNDELIVERED:
-            raise unavailable("undelivered", "The code could not be sent; it counts as one sent")
 
     async def _send(self, challenge: Challenge, is_mine: Callable[[Challenge], bool]) -> Delivery | None:
-        """What became of it; None when there is nothing to send any more. Raises `LimitReached`."""
-        contact = await self._factors.contact(challenge.client_id, challenge.account_id)
-        if not self._sender.reaches(contact):
+        """What became of it; None: nothing is to be sent any more. Raises `LimitReached` and, noted, `Undelivered`."""
+        contact = await self._contacts.find(challenge.client_id, challenge.account_id)
+        channel = self._sender.channel(contact)
+        if channel is None:
             await self._note(challenge, Delivery.UNDELIVERABLE)
             return Delivery.UNDELIVERABLE
         code = new_code()
@@ -89,18 +93,18 @@ class Sending:
         if ready is None:
             return None
         minutes = max(1, -(-(ready.expires_at - self._now()) // MINUTE))
-        delivery = Delivery.SENT
         try:
             await self._sender.send(CodeMessage(ready.account_id, told(ready.binding), code, minutes), contact)
         except Undelivered as error:
             log.warning("the code of %s: %s", ready.id, error)
-            delivery = Delivery.UNDELIVERED
-        await self._note(ready, delivery)
-        return delivery
+            await self._note(ready, Delivery.UNDELIVERED)
+            raise
+        await self._note(ready, Delivery.SENT, channel)
+        return Delivery.SENT
 
     async def _issue(self, wanted: Challenge, code: str, is_mine: Callable[[Challenge], bool]) -> Challenge | None:
         """The challenge with the code, counted as sent."""
-        for _ in range(CONFLICTS):
+        for _ in range(ATTEMPTS):
             challenge = await self._store.get(wanted.id) or wanted
             if challenge.status is not ChallengeStatus.PENDING or not is_mine(challenge):
                 return None
@@ -110,7 +114,7 @@ class Sending:
             ready = issued(challenge, salt, hashed, now + CLAIM_S * SECOND)
             if await self._store.save(ready, sends=sends):
                 return ready
-        raise unavailable("busy", "The challenge is changed by too many at once")
+        raise busy()
 
     def _counted(self, sends: Sends, now: int) -> Sends:
         """With one more. Raises `LimitReached`."""
@@ -120,18 +124,19 @@ class Sending:
             raise LimitReached(times[-self._limits.sends] + window)
         return replace(sends, times=(*times, now), version=sends.version + 1)
 
-    async def _note(self, sent: Challenge, delivery: Delivery) -> None:
+    async def _note(self, sent: Challenge, delivery: Delivery, channel: str = "") -> None:
         """Keeps what became of the code, unless there is a newer one."""
-        for _ in range(CONFLICTS):
+        for _ in range(ATTEMPTS):
             challenge = await self._store.get(sent.id) or sent
             if challenge.salt != sent.salt or challenge.delivery is delivery:
                 return
             noted = handed_over(challenge, delivery, self._now())
-            if await self._store.save(noted, events=[self._event(noted)]):
+            if await self._store.save(noted, events=[_event(noted, channel)]):
                 return
 
-    def _event(self, challenge: Challenge) -> Event:
-        about = {"transaction_id": challenge.transaction_id, "challenge_id": challenge.id}
-        if challenge.delivery is Delivery.SENT:
-            return Event.now("challenge.sent", challenge.client_id, **about, channel=self._sender.channel)
-        return Event.now("challenge.not_sent", challenge.client_id, **about, reason=challenge.delivery.value)
+
+def _event(challenge: Challenge, channel: str) -> Event:
+    about = {"transaction_id": challenge.transaction_id, "challenge_id": challenge.id}
+    if challenge.delivery is Delivery.SENT:
+        return Event.now("challenge.sent", challenge.client_id, **about, channel=channel)
+    return Event.now("challenge.not_sent", challenge.client_id, **about, reason=challenge.delivery.value)

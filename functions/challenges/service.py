@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from assay import moments
-from assay.challenges import totp
-from assay.challenges.codes import digest, position
+from assay.challenges.codes import Offer, digest, position
 from assay.challenges.ports import ChallengeStore
 from assay.challenges.records import (
     Challenge,
@@ -26,20 +24,17 @@ from assay.challenges.records import (
     expired,
     is_overdue,
     outcome,
-    recent,
     tried,
 )
 from assay.challenges.scored import Asked
-from assay.features.windows import HOUR, SECOND
 from assay.policy import ChallengeLimits
-from assay.problems import Problem, unavailable
+from assay.problems import Problem
+from assay.schemas.base import is_token
 from assay.sealing import InstallationKey
-from functions.challenges.factors import Factors
-from functions.challenges.sending import CONFLICTS, Sending
+from functions.challenges.apps import Apps
+from functions.challenges.conflicts import ATTEMPTS, busy
+from functions.challenges.sending import Sending
 
-MISSES, MISSES_WINDOW = 10, HOUR
-"""Wrong codes of an authenticator app that an account may have, over all its challenges: nothing has to be sent before
-each guess, as with codes."""
 BATCH = 200
 AT_ONCE = 16
 """Codes that are on their way together."""
@@ -55,28 +50,20 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What the customer typed, and what it is said to confirm (`codes.binding`)."""
-
-    code: str
-    binding: str
-
-
 class Challenges:
     """Challenges from their beginning to their end. All of it raises `Problem` and `StorageError`."""
 
     def __init__(
         self,
         store: ChallengeStore,
-        factors: Factors,
+        apps: Apps,
         sending: Sending,
         key: InstallationKey,
         limits: ChallengeLimits,
         now: Callable[[], int] = moments.now,
     ) -> None:
         self._store = store
-        self._factors = factors
+        self._apps = apps
         self._sending = sending
         self._key = key
         self._now = now
@@ -87,14 +74,14 @@ class Challenges:
         if await self._store.get(asked.challenge_id) is not None:
             return
         now = self._now()
-        enrolment = await self._factors.enrolment(asked.client_id, asked.account_id)
+        app = await self._apps.find(asked.client_id, asked.account_id)
         challenge = Challenge(
             id=asked.challenge_id,
             client_id=asked.client_id,
             transaction_id=asked.transaction_id,
             account_id=asked.account_id,
             binding=asked.binding,
-            method=Method.CODE if enrolment is None else Method.TOTP,
+            method=Method.CODE if app is None else Method.TOTP,
             created_at=now,
             expires_at=asked.expires_at,
         )
@@ -107,21 +94,21 @@ class Challenges:
 
     async def find(self, challenge_id: str, client_id: str | None) -> Challenge:
         """The challenge as it is now; None: of any client. 404."""
-        for _ in range(CONFLICTS):
-            challenge = await self._store.get(challenge_id)
+        for _ in range(ATTEMPTS):
+            challenge = await self._store.get(challenge_id) if is_token(challenge_id) else None
             if challenge is None or client_id not in {None, challenge.client_id}:
                 raise Problem(404, "unknown_challenge", "No challenge of this client has this id")
             if not is_overdue(challenge, self._now()):
                 return challenge
             await self._expire(challenge)
-        raise _busy()
+        raise busy()
 
     async def verify(self, challenge_id: str, client_id: str, offer: Offer) -> Challenge:
         """One try; the challenge that it has passed or failed.
 
         404; 409: it has ended before; 422: wrong, with `tries_left`; 429: too many wrong codes of the account's app.
         """
-        for _ in range(CONFLICTS):
+        for _ in range(ATTEMPTS):
             challenge = await self._pending(challenge_id, client_id)
             after, enrolment = await self._tried(challenge, offer)
             events = [] if after.status is ChallengeStatus.PENDING else outcome(after)
@@ -130,7 +117,7 @@ class Challenges:
             if after.status is ChallengeStatus.PENDING:
                 raise self._wrong(after)
             return after
-        raise _busy()
+        raise busy()
 
     async def resend(self, challenge_id: str, client_id: str) -> Challenge:
         """The challenge with another code, which was sent. 404; 409; 429; 503: it could not be sent."""
@@ -140,14 +127,17 @@ class Challenges:
         await self._sending.again(challenge)
         return await self._pending(challenge_id, client_id)
 
-    async def sweep(self) -> int:
-        """Expires what is overdue, and sends what was to be sent by a process that is gone; how many it were."""
-        now, swept = self._now(), 0
-        while overdue := await self._store.overdue(now, BATCH):
-            swept += sum(await each(overdue, self._expire))
-        stalled = await self._store.stalled(now, BATCH)
-        await each(stalled, self._sending.first)
-        return swept + len(stalled)
+    async def sweep(self, may_go_on: Callable[[], bool] = lambda: True) -> int:
+        """Expires what is overdue, and sends what was to be sent by a process that is gone; how many it were.
+
+        What there is no time for waits for the next run.
+        """
+        swept = 0
+        while may_go_on() and (overdue := await self._store.overdue(self._now(), BATCH)):
+            swept += len(await each(overdue, self._expire))
+        while may_go_on() and (stalled := await self._store.stalled(self._now(), AT_ONCE)):
+            swept += len(await each(stalled, self._sending.first))
+        return swept
 
     async def _pending(self, challenge_id: str, client_id: str) -> Challenge:
         challenge = await self.find(challenge_id, client_id)
@@ -169,29 +159,11 @@ class Challenges:
         return tried(challenge, right=right, most=self.limits.tries), None
 
     async def _tried_totp(self, challenge: Challenge, offer: Offer) -> tuple[Challenge, Enrolment | None]:
-        enrolment = await self._factors.enrolment(challenge.client_id, challenge.account_id)
-        if enrolment is None:  # removed meanwhile
+        app = await self._apps.find(challenge.client_id, challenge.account_id)
+        if app is None:  # removed meanwhile
             return tried(challenge, right=False, most=self.limits.tries), None
-        now = self._now()
-        misses = recent(enrolment.misses, now, MISSES_WINDOW)
-        if len(misses) >= MISSES:
-            wait_s = max(1, -(-(misses[0] + MISSES_WINDOW - now) // SECOND))
-            detail = "Too many wrong codes of the account's authenticator app; wait"
-            raise Problem(429, "throttled", detail, headers={"Retry-After": str(wait_s)})
-        step = self._step(enrolment, challenge, offer, now)
-        used = (
-            replace(enrolment, misses=(*misses, now), version=enrolment.version + 1)
-            if step is None
-            else replace(enrolment, last_step=step, misses=misses, version=enrolment.version + 1)
-        )
-        return tried(challenge, right=step is not None, most=self.limits.tries), used
-
-    def _step(self, enrolment: Enrolment, challenge: Challenge, offer: Offer, now: int) -> int | None:
-        """The time step whose code it is, if it was not taken before; compared as codes that were sent are."""
-        secret, steps = self._factors.secret(enrolment), totp.steps_at(now)
-        expected = [digest(self._key.codes, b"", challenge.binding, totp.code_at(secret, step)) for step in steps]
-        found = position(digest(self._key.codes, b"", offer.binding, offer.code), expected)
-        return None if found is None or steps[found] <= enrolment.last_step else steps[found]
+        right, used = self._apps.tried(app, offer, challenge.binding)
+        return tried(challenge, right=right, most=self.limits.tries), used
 
     def _wrong(self, challenge: Challenge) -> Problem:
         left = self.limits.tries - challenge.tries
@@ -214,7 +186,3 @@ async def each(items: Sequence[Item], work: Callable[[Item], Awaitable[Answer]])
             raise end
         answers.append(end)
     return answers
-
-
-def _busy() -> Problem:
-    return unavailable("busy", "The challenge is changed by too many at once")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Annotated
@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from assay import settings
 from assay.adapters.aws.access import open_access
+from assay.adapters.aws.accounts import DynamoDenyList
 from assay.adapters.aws.clients import Clients
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
@@ -23,7 +24,7 @@ from assay.errors import StorageError
 from assay.features.rates import Rates
 from assay.geoip import GEOIP
 from assay.http.application import application
-from assay.ports import DecisionStore
+from assay.ports import DecisionStore, DenyList
 from assay.release.store import Release
 from assay.stage_client import StageClient, Transport
 from functions.orchestrator import metrics, pipeline
@@ -51,6 +52,10 @@ class Settings(settings.AccessSettings):
     stage_decision_engine: Placed
     stage_geoip: Placed | None = None
     """None: no address is looked up, the country is what the caller sends."""
+    accounts_table: str | None = None
+    """Where frozen accounts are. None: nothing freezes them, and only the policy's deny list denies."""
+    challenges: bool = False
+    """Whether somebody answers for challenges: then verdicts name them."""
     deadline_ms: Annotated[int, Field(ge=1, le=60_000)] | None = None
     """For a whole decision, instead of the policy's."""
 
@@ -62,7 +67,9 @@ class Settings(settings.AccessSettings):
 
 async def build(settings: Settings, release: Release, undo: AsyncExitStack) -> Starlette:
     """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
-    rules = replace(pipeline.Settings.of(release, settings.deadline_ms), challenge_ttl_s=None)
+    rules = pipeline.Settings.of(release, settings.deadline_ms)
+    if not settings.challenges:
+        rules = replace(rules, challenge_ttl_s=None)
     clients = Clients()
     undo.push_async_callback(clients.close)
     placements = settings.placements()
@@ -77,10 +84,11 @@ async def build(settings: Settings, release: Release, undo: AsyncExitStack) -> S
     log = ProfileLog(dynamodb, settings.profile_table)
     outbox = DynamoOutbox(dynamodb, settings.outbox_table, SnsEvents(await clients.open("sns"), settings.events_topic))
     profile, decisions = DynamoProfileStore(log), DynamoDecisionStore(dynamodb, settings.decisions_table, log, outbox)
-    scoring = pipeline.Pipeline(stages, profile, decisions, rules, observer=metrics.count)
+    frozen = None if settings.accounts_table is None else DynamoDenyList(dynamodb, settings.accounts_table)
+    scoring = pipeline.Pipeline(stages, profile, decisions, rules, observer=metrics.count, deny_list=frozen)
     rates = Rates.load(release.read("rates.yaml"))
     access = await open_access(settings, dynamodb)
-    return application(routes(Api(scoring, profile, access, rates, _readiness(decisions, log), notes)))
+    return application(routes(Api(scoring, profile, access, rates, _readiness(decisions, log, frozen), notes)))
 
 
 async def _transports(
@@ -99,17 +107,20 @@ async def _transports(
     return transports
 
 
-def _readiness(decisions: DecisionStore, profile: ProfileLog) -> Readiness:
-    """A read of each table that a verdict begins with. Anyone may ask, so it costs little and invokes no stage."""
+def _readiness(decisions: DecisionStore, profile: ProfileLog, deny_list: DenyList | None) -> Readiness:
+    """A read of each table that a verdict needs. Anyone may ask, so it costs little and invokes no stage."""
+    questions: dict[str, Callable[[], Awaitable[object]]] = {
+        "decisions": lambda: decisions.find(NOBODY, NOBODY),
+        "profile": lambda: profile.first(NOBODY, NOBODY, 0),
+    }
+    if deny_list is not None:
+        questions["accounts"] = lambda: deny_list.denies(NOBODY)
 
     async def readiness() -> dict[str, str]:
         faults = {}
-        for part, question in {
-            "decisions": decisions.find(NOBODY, NOBODY),
-            "profile": profile.first(NOBODY, NOBODY, 0),
-        }.items():
+        for part, question in questions.items():
             try:
-                await question
+                await question()
             except StorageError as error:
                 faults[part] = str(error)
         return faults

@@ -173,6 +173,7 @@ def _parameters(choices: Choices, moto_port: int, lambda_port: int) -> dict[str,
         "TokenAudience": tokens.AUDIENCE,
         "DeadlineMs": DEADLINE_MS,
         "CardManagementUrl": choices.places.card_management,
+        "AllowLocalWebhooks": "true",
     }
     return {**parameters, "BaseImage": choices.base_image} if choices.base_image else parameters
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from local.commands.options import DataDir, OnAws, clear_errors
+from local.commands.options import DataDir, OnAws, all_or_none, clear_errors
 from local.embedded import Places
 
 users = typer.Typer(help="Users: persons who log in.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def users_create_admin(
     """Create an admin, who can log in at once. Example: assay users create-admin ana@bank.example --name Ana"""
     from local.identity import create_admin
 
-    deployed = _all_or_none(users_table=users_table, outbox_table=outbox_table, events_topic=events_topic)
+    deployed = all_or_none(users_table=users_table, outbox_table=outbox_table, events_topic=events_topic)
     if password_stdin:
         password = typer.get_text_stream("stdin").readline().rstrip("\r\n")
     else:
@@ -84,7 +84,7 @@ def keys_rotate(
     """
     from local.identity import rotate_keys
 
-    deployed = _all_or_none(secret=secret, jwks=jwks, events_topic=events_topic)
+    deployed = all_or_none(secret=secret, jwks=jwks, events_topic=events_topic)
     with clear_errors():
         if deployed:
             from local.aws import identity
@@ -93,12 +93,3 @@ def keys_rotate(
         else:
             key = rotate_keys(Places(data_dir), withdraw=withdraw)
     typer.echo(f"signing with key {key}")
-
-
-def _all_or_none(**options: str | None) -> list[str]:
-    """What names an installation on AWS: each of the options, or none."""
-    given = [value for value in options.values() if value]
-    if given and len(given) < len(options):
-        missing = ", ".join(f"--{name.replace('_', '-')}" for name, value in options.items() if not value)
-        raise typer.BadParameter(f"an installation on AWS needs {missing} too")
-    return given

@@ -32,3 +32,12 @@ def clear_errors() -> Iterator[None]:
     except (AssayError, OSError) as error:
         typer.echo(f"assay: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def all_or_none(**options: str | None) -> list[str]:
+    """What names an installation on AWS: each of the options, or none."""
+    given = [value for value in options.values() if value]
+    if given and len(given) < len(options):
+        missing = ", ".join(f"--{name.replace('_', '-')}" for name, value in options.items() if not value)
+        raise typer.BadParameter(f"an installation on AWS needs {missing} too")
+    return given

@@ -50,6 +50,15 @@ CardSecret = Annotated[
     ),
 ]
 
+AllowLocalWebhooks = Annotated[
+    bool,
+    typer.Option(
+        "--allow-local-webhooks",
+        envvar="ASSAY_ALLOW_LOCAL_WEBHOOKS",
+        help="For development: clients may have webhooks on private addresses, and without TLS.",
+    ),
+]
+
 app = typer.Typer()
 
 
@@ -65,6 +74,7 @@ def serve(
     mail_from: MailFrom = SENDER,
     card_management: CardManagement = "",
     card_secret: CardSecret = None,
+    allow_local_webhooks: AllowLocalWebhooks = False,
 ) -> None:
     """Serve the API from one process. Example: assay serve --port 8080 --data-dir var"""
     from local.server import serve as run
@@ -81,6 +91,7 @@ def serve(
         address=f"http://{host}:{port}",
         card_management=card_management,
         card_secret=card_secret,
+        allow_local_webhooks=allow_local_webhooks,
     )
     with clear_errors():
         run(places, host, port, typer.echo)

@@ -35,11 +35,11 @@ def sample(name: str, **changes: Any) -> dict[str, Any]:
     return transaction(**{key: value for key, value in given.items() if key != "transaction_id"} | changes)
 
 
-def feed(client: httpx.Client, account: str) -> list[str]:
-    """Kinds of the events about the account that the client has been told of, oldest first."""
+def told_of(client: httpx.Client, **about: str) -> list[str]:
+    """Kinds of the events about this that the client has been told of, oldest first."""
     answer = client.get("/events?limit=200")
     assert answer.status_code == 200, answer.text
-    return [event["event"] for event in answer.json()["events"] if event["data"].get("account_id") == account]
+    return [event["event"] for event in answer.json()["events"] if about.items() <= event["data"].items()]
 
 
 def test_a_decline_freezes_the_account_until_it_is_released(
@@ -62,7 +62,7 @@ def test_a_decline_freezes_the_account_until_it_is_released(
     eventually(lambda: account not in cards.blocked(), PATIENT_S)
     assert cards.faults == []
     told = ["account.frozen", "account.blocked", "account.released"]
-    eventually(lambda: feed(client, account) == told, PATIENT_S)
+    eventually(lambda: told_of(client, account_id=account) == told, PATIENT_S)
     kinds = set(told)
     eventually(lambda: kinds <= {record["kind"] for record in objects(aws, "AuditBucket")}, PATIENT_S)
 
@@ -91,4 +91,4 @@ def test_a_challenge_ends_in_a_final_decision(
         answer = client.post(f"{place}/verify", json={**facts, "code": typed})
     ended = client.get(place).json()
     assert (ended["status"], ended["decision"]) == outcome, answer.text
-    eventually(lambda: "decision.final" in feed(client, account), PATIENT_S)
+    eventually(lambda: told_of(client, challenge_id=verdict.challenge.id) == ["decision.final"], PATIENT_S)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -14,7 +15,13 @@ from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
+from assay.accounts.orders import CardOrder
+from assay.accounts.ports import AccountStore, CardOrderStore
+from assay.adapters.aws.account_items import ORDERS, read_order
+from assay.adapters.aws.accounts import DynamoAccountStore, DynamoDenyList
 from assay.adapters.aws.attempts import DynamoAttemptStore
+from assay.adapters.aws.card_orders import DynamoCardOrderStore
+from assay.adapters.aws.challenges import DynamoChallengeStore, DynamoFactorStore
 from assay.adapters.aws.clients import Clients, patient
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
@@ -26,7 +33,11 @@ from assay.adapters.aws.service_clients import DynamoServiceClientStore
 from assay.adapters.aws.sessions import DynamoSessionStore
 from assay.adapters.aws.table import Table
 from assay.adapters.aws.users import DynamoUserStore
+from assay.adapters.sqlite import card_orders
 from assay.adapters.sqlite import identity as sqlite_identity
+from assay.adapters.sqlite.accounts import SqliteAccountStore
+from assay.adapters.sqlite.card_orders import SqliteCardOrderStore
+from assay.adapters.sqlite.challenges import SqliteChallengeStore, SqliteFactorStore
 from assay.adapters.sqlite.identity import (
     SqliteAttemptStore,
     SqliteServiceClientStore,
@@ -36,9 +47,10 @@ from assay.adapters.sqlite.identity import (
 from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
 from assay.adapters.sqlite.outbox import SqliteOutbox
 from assay.adapters.sqlite.revocations import SqliteRevocations
+from assay.challenges.ports import ChallengeStore, FactorStore
 from assay.features.transaction import Transaction
 from assay.identity.ports import AttemptStore, Revocations, ServiceClientStore, SessionStore, UserStore
-from assay.ports import DecisionRecord, DecisionStore, ProfileStore
+from assay.ports import DecisionRecord, DecisionStore, DenyList, ProfileStore
 from assay.schemas.stages import StandInUsage
 from local.aws import resources
 from local.aws.template import Template
@@ -75,6 +87,23 @@ class Identity:
     clients: ServiceClientStore
     attempts: AttemptStore
     revocations: Revocations
+
+
+@dataclass
+class Accounts:
+    """What one process that acts on verdicts has."""
+
+    accounts: AccountStore
+    orders: CardOrderStore
+    deny_list: DenyList
+
+
+@dataclass
+class Stepping:
+    """What one process that asks customers has."""
+
+    challenges: ChallengeStore
+    factors: FactorStore
 
 
 @dataclass
@@ -115,6 +144,23 @@ class SqliteInstallation:
             finally:
                 await ledger.close()
 
+    @asynccontextmanager
+    async def accounts(self) -> AsyncIterator[Accounts]:
+        ledger = SqliteLedger(self._path)
+        try:
+            store = SqliteAccountStore(ledger, self.clock)
+            yield Accounts(store, SqliteCardOrderStore(ledger), store)
+        finally:
+            await ledger.close()
+
+    @asynccontextmanager
+    async def stepping(self) -> AsyncIterator[Stepping]:
+        ledger = SqliteLedger(self._path)
+        try:
+            yield Stepping(SqliteChallengeStore(ledger), SqliteFactorStore(ledger))
+        finally:
+            await ledger.close()
+
     async def events(self) -> set[bytes]:
         """All events of what was committed that consumers have had, or will have."""
         return set(await self.announced())
@@ -128,6 +174,20 @@ class SqliteInstallation:
         await ledger.close()
         return found
 
+    def effects(self) -> dict[tuple[str, str], str]:
+        """What became of each transaction, by client and id."""
+        with closing(sqlite3.connect(self._path)) as file:
+            rows = file.execute("SELECT client_id, transaction_id, effect FROM actions").fetchall()
+        return {(client, id_): effect for client, id_, effect in rows}
+
+    def orders(self) -> list[CardOrder]:
+        """Every order about cards, by account and sequence."""
+        with closing(sqlite3.connect(self._path)) as file:
+            return [card_orders.read(row) for row in file.execute(f"{card_orders.ALL} ORDER BY account_id, sequence")]
+
+
+TABLES = ("Decisions", "Profile", "Outbox", "Identity", "Accounts")
+
 
 class AwsInstallation:
     """Tables, made as the template says, and a topic with a queue behind it."""
@@ -137,7 +197,7 @@ class AwsInstallation:
         self.suffix = uuid4().hex[:12]
         self.clock = Clock()
         self.api = {name: resources.client(name, self.endpoint) for name in ("dynamodb", "sns", "sqs")}
-        self.tables = {name: self._table(f"{name}Table") for name in ("Decisions", "Profile", "Outbox", "Identity")}
+        self.tables = {name: self._table(f"{name}Table") for name in TABLES}
         self.topic = self.api["sns"].create_topic(Name=f"events-{self.suffix}")["TopicArn"]
         self.queue = self.api["sqs"].create_queue(QueueName=f"queue-{self.suffix}")["QueueUrl"]
         arn = self.topic.replace(":sns:", ":sqs:").replace("events-", "queue-")
@@ -183,6 +243,31 @@ class AwsInstallation:
         finally:
             await clients.close()
 
+    @asynccontextmanager
+    async def accounts(self, timeout_s: float = PATIENT_S) -> AsyncIterator[Accounts]:
+        clients = Clients()
+        try:
+            dynamodb, sns = [await clients.open(service, patient(timeout_s)) for service in ("dynamodb", "sns")]
+            outbox = DynamoOutbox(dynamodb, self.tables["Outbox"], SnsEvents(sns, self.topic))
+            table = Table(dynamodb, self.tables["Accounts"], outbox, "accounts")
+            deny_list = DynamoDenyList(dynamodb, table.name, self.clock)
+            yield Accounts(DynamoAccountStore(table), DynamoCardOrderStore(table), deny_list)
+        finally:
+            await clients.close()
+
+    @asynccontextmanager
+    async def stepping(self, timeout_s: float = PATIENT_S) -> AsyncIterator[Stepping]:
+        if "Challenges" not in self.tables:
+            self.tables["Challenges"] = self._table("ChallengesTable")
+        clients = Clients()
+        try:
+            dynamodb, sns = [await clients.open(service, patient(timeout_s)) for service in ("dynamodb", "sns")]
+            outbox = DynamoOutbox(dynamodb, self.tables["Outbox"], SnsEvents(sns, self.topic))
+            table = Table(dynamodb, self.tables["Challenges"], outbox, "challenges")
+            yield Stepping(DynamoChallengeStore(table), DynamoFactorStore(table))
+        finally:
+            await clients.close()
+
     async def events(self) -> set[bytes]:
         """All events of what was committed that consumers have had, or will have."""
         return set(await self.announced())
@@ -205,6 +290,16 @@ class AwsInstallation:
                 found.append((message["Body"].encode(), attributes))
                 self.api["sqs"].delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
         return found
+
+    def effects(self) -> dict[tuple[str, str], str]:
+        """What became of each transaction, by client and id."""
+        found = [item for item in self.items("Accounts") if item["pk"]["S"].startswith("T#")]
+        return {(item["client_id"]["S"], item["transaction_id"]["S"]): item["effect"]["S"] for item in found}
+
+    def orders(self) -> list[CardOrder]:
+        """Every order about cards, by account and sequence."""
+        found = [read_order(item) for item in self.items("Accounts") if item["sk"]["S"].startswith(ORDERS)]
+        return sorted(found, key=lambda order: (order.account_id, order.sequence))
 
     def items(self, table: str) -> list[dict[str, Any]]:
         """Everything in the table."""

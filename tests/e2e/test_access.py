@@ -19,6 +19,11 @@ SCOPE_OF = {
     ("POST", "/challenges/some-id/verify"): "challenges:write",
     ("POST", "/challenges/some-id/resend"): "challenges:write",
     ("PUT", "/accounts/some-id/contact"): "challenges:write",
+    ("GET", "/events"): "events:read",
+    ("GET", "/webhooks"): "webhooks:write",
+    ("POST", "/webhooks"): "webhooks:write",
+    ("DELETE", "/webhooks/some-id"): "webhooks:write",
+    ("POST", "/webhooks/some-id/secret"): "webhooks:write",
     ("POST", "/accounts/some-id/totp"): "challenges:write",
     ("DELETE", "/accounts/some-id/totp"): "challenges:write",
 }
@@ -76,7 +81,9 @@ def test_a_token_of_another_installation_is_worth_nothing(server: Service, tmp_p
     assert not problems.faults(answer.status_code, answer.headers, answer.content, statuses=[401])
 
 
-@pytest.mark.parametrize("path", ["/", "/nope", "/score/", "/ready/", "/decisions", "/decisions/", "/events", "/redoc"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nope", "/score/", "/ready/", "/decisions", "/decisions/", "/events/", "/redoc"]
+)
 def test_an_unknown_route_is_a_problem(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert not problems.faults(answer.status_code, answer.headers, answer.content, statuses=[404])

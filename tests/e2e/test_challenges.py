@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -23,6 +22,7 @@ from assay.features.windows import SECOND
 from assay.identity import scopes
 from local.tokens import issuer
 from tests.harness import problems, state
+from tests.harness.challenges import other, secret_of
 from tests.harness.service import EVENTS, JSON, TOKEN_LIFE_S, Service, running_service
 from tests.harness.waiting import eventually
 
@@ -126,8 +126,9 @@ def finals(server: Service, challenge: str) -> list[tuple[str, str, str]]:
     return [(event["client_id"], event["data"]["decision"], event["data"]["reason"]) for event in found]
 
 
-def other(code: str) -> str:
-    return f"{(int(code) + 1) % 1_000_000:06d}"
+def shown(secret: bytes, seconds: float = 0) -> str:
+    """What the app shows so long from now."""
+    return totp.code_at(secret, totp.step_of(int((time.time() + seconds) * SECOND)))
 
 
 def test_a_passed_challenge(server: Service, client: httpx.Client) -> None:
@@ -211,6 +212,12 @@ def test_somebody_elses_challenge(server: Service, client: httpx.Client) -> None
     assert len(codes(server, body["account_id"])) == 1
 
 
+@pytest.mark.parametrize("name", ["x" * 3_000, "chl%00", "chl%23C", "%F0%9F%98%80", "%ED%A0%80", "'; --"])
+def test_a_name_that_no_challenge_has(client: httpx.Client, name: str) -> None:
+    assert problem(client.get(f"/challenges/{name}")) == (404, "unknown_challenge")
+    assert problem(client.post(f"/challenges/{name}/resend")) == (404, "unknown_challenge")
+
+
 def test_the_code_of_another_challenge(server: Service, client: httpx.Client) -> None:
     first, one = challenged(client)
     second, two = challenged(client)
@@ -281,13 +288,22 @@ def test_an_authenticator_app(server: Service, client: httpx.Client) -> None:
     account = body["account_id"]
     answer = client.post(f"/accounts/{account}/totp")
     assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
-    spelled = parse_qs(urlsplit(answer.json()["uri"]).query)["secret"][0]
-    secret = base64.b32decode(spelled)
+    secret = secret_of(answer.json()["uri"])
+    confirm = f"/accounts/{account}/totp/confirm"
+    body, challenge = challenged(client, account_id=account)
+    assert delivered(client, challenge)["method"] == "code", "nobody has shown yet that the app works"
+    for wrong in ({}, {"code": 123456}, {"code": "12345"}, {"code": "123456", "account_id": account}):
+        assert problem(client.post(confirm, json=wrong)) == (422, "validation")
+    assert problem(client.post(confirm, json={"code": shown(secret, -600)})) == (422, "wrong_code")
+    with server.client("other") as stranger:
+        assert problem(stranger.post(confirm, json={"code": shown(secret)})) == (404, "not_enrolled")
+    assert client.post(confirm, json={"code": shown(secret)}).status_code == 204
+    assert problem(client.post(confirm, json={"code": shown(secret)})) == (409, "enrolled")
     assert problem(client.post(f"/accounts/{account}/totp")) == (409, "enrolled")
     body, challenge = challenged(client, account_id=account)
     assert delivered(client, challenge, "not_needed")["method"] == "totp"
     assert problem(client.post(f"/challenges/{challenge}/resend")) == (409, "nothing_to_send")
-    code = totp.code_at(secret, totp.step_of(int(time.time()) * SECOND))
+    code = shown(secret, totp.STEP_S)  # the step before is taken
     assert problem(verify(client, challenge, body, code, amount=1)) == (422, "wrong_code")
     assert verify(client, challenge, body, code).json() == {"status": "passed", "decision": "APPROVE"}
     body, challenge = challenged(client, account_id=account)
@@ -297,8 +313,10 @@ def test_an_authenticator_app(server: Service, client: httpx.Client) -> None:
         assert problem(stranger.delete(f"/accounts/{account}/totp")) == (404, "not_enrolled")
     assert client.delete(f"/accounts/{account}/totp").status_code == 204
     assert problem(client.delete(f"/accounts/{account}/totp")) == (404, "not_enrolled")
+    assert problem(client.post(confirm, json={"code": code})) == (404, "not_enrolled")
     kept = state.query(server.data, "SELECT body FROM outbox WHERE kind LIKE 'totp.%'")
-    assert not [row for row in kept if spelled.encode() in row[0]]
+    assert len(kept) == 3
+    assert not [row for row in kept if base64.b32encode(secret).rstrip(b"=") in row[0]]
 
 
 def test_a_contact_is_kept_encrypted(server: Service, client: httpx.Client) -> None:
@@ -316,8 +334,13 @@ def test_a_contact_is_kept_encrypted(server: Service, client: httpx.Client) -> N
     )
     (sealed,) = state.query(server.data, "SELECT sealed FROM contacts WHERE account_id = 'acct-contact'")[0]
     assert b"ama" not in sealed
-    told = state.query(server.data, "SELECT body FROM outbox WHERE kind = 'contact.changed'")
-    assert told
+    with server.client("other") as stranger:
+        assert problem(stranger.delete(path)) == (404, "no_contact")
+    assert client.delete(path).status_code == 204
+    assert problem(client.delete(path)) == (404, "no_contact")
+    assert not state.query(server.data, "SELECT sealed FROM contacts WHERE account_id = 'acct-contact'")
+    told = state.query(server.data, "SELECT body FROM outbox WHERE kind LIKE 'contact.%'")
+    assert len(told) == 2
     assert not [row for row in told if b"example.org" in row[0] or b"15112345678" in row[0]]
 
 
@@ -331,6 +354,8 @@ def test_scopes_and_persons(server: Service, client: httpx.Client) -> None:
         assert reader.put("/accounts/a/contact", json={"email": "a@example.org"}).status_code == 403
         assert reader.post("/accounts/a/totp").status_code == 403
         assert reader.delete("/accounts/a/totp").status_code == 403
+        assert reader.post("/accounts/a/totp/confirm", json={"code": "000000"}).status_code == 403
+        assert reader.delete("/accounts/a/contact").status_code == 403
     with server.client(scopes=(scopes.CHALLENGES,)) as writer:
         assert writer.get(f"/challenges/{challenge}").status_code == 403
     with _person(server) as viewer:

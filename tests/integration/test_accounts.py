@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.accounts.ports import Change
-from assay.accounts.records import Account, AccountState, Cause, Freeze, frozen
+from assay.accounts.records import AccountState
 from assay.adapters.sqlite.group_commit import GroupCommit
 from assay.errors import PoisonEvent, StorageError
 from assay.ports import OutboxEvent
@@ -140,20 +139,6 @@ def test_a_freeze_ends_by_itself_also_for_the_deny_list(tmp_path: Path) -> None:
     run(tmp_path, scenario, clock)
 
 
-def test_the_deny_list_survives_a_restart(tmp_path: Path) -> None:
-    clock = Clock()
-
-    async def main() -> None:
-        async with opened(tmp_path, clock) as lab:
-            await lab.consumer.handle([scored("t-1", "a"), scored("t-2", "b"), scored("t-3", "c", at=START - HOUR)])
-            await lab.accounts.release("b", "ann", "known")
-        clock.now += 23 * HOUR
-        async with opened(tmp_path, clock) as lab:
-            assert [await lab.store.denies(account) for account in "abc"] == [True, False, False]
-
-    asyncio.run(main())
-
-
 def test_any_order_of_events_ends_alike(tmp_path: Path) -> None:
     events = [scored(f"t-{n}", at=START + n * SECOND) for n in range(6)]
     chance, ends = random.Random(7), set()
@@ -172,19 +157,6 @@ def test_any_order_of_events_ends_alike(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert ends == {("t-5", AccountState.FROZEN, ("t-5", "block"), ("t-5", "unblock"))}
-
-
-def test_a_change_is_refused_where_the_account_has_moved_on(tmp_path: Path) -> None:
-    async def scenario(lab: Lab) -> None:
-        cause, other = Cause(1, "shop", "t-1"), Cause(2, "shop", "t-2")
-        assert await lab.store.change(Change(frozen(Account("a"), Freeze(cause, None, ()))))
-        assert not await lab.store.change(Change(frozen(Account("a"), Freeze(other, None, ()))))
-        account = await lab.store.get("a")
-        assert account == frozen(Account("a"), Freeze(cause, None, ()))
-        assert await lab.store.change(Change(frozen(account, Freeze(other, None, ()))))
-        assert not await lab.store.change(Change(frozen(account, Freeze(other, None, ()))))
-
-    run(tmp_path, scenario)
 
 
 def test_poison_is_poison_and_a_store_that_fails_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ import pytest
 from assay.accounts.orders import CardOrder
 from assay.accounts.ports import Answer, Outcome
 from assay.accounts.records import AccountState
-from assay.adapters.cards_http import HttpCardManagement, read_secret
+from assay.adapters.cards_http import HttpCardManagement, read_secret, secret_in
 from assay.adapters.local.cards import FolderCardManagement
-from assay.adapters.sqlite.group_commit import GroupCommit
+from assay.adapters.sqlite.card_orders import SqliteCardOrderStore
 from assay.errors import SettingsError, StorageError
 from assay.moments import now as real_now
 from assay.webhooks.signing import Secret
-from functions.action_layer.cards import Patience
+from functions.action_layer.cards import NoCards, Patience
 from tests.harness import card_system
 from tests.harness.accounts import HOUR, SECOND, START, Clock, Lab, run, scored
 
@@ -42,8 +42,12 @@ class Scripted:
 RETRY, REFUSED = Answer(Outcome.RETRY, "HTTP 503"), Answer(Outcome.REFUSED, "HTTP 404")
 
 
+async def given() -> Secret:
+    return SECRET
+
+
 def http(system: card_system.CardSystem, timeout_s: float = 2.0) -> HttpCardManagement:
-    return HttpCardManagement(system.url, SECRET, timeout_s)
+    return HttpCardManagement(system.url, given, timeout_s)
 
 
 def test_a_confirmed_freeze_is_a_block(tmp_path: Path) -> None:
@@ -83,24 +87,6 @@ def test_a_release_unblocks_and_takes_the_place_of_what_waits(tmp_path: Path) ->
     run(tmp_path, scenario, clock)
 
 
-def test_what_is_on_its_way_is_not_overtaken(tmp_path: Path) -> None:
-    clock = Clock()
-
-    async def scenario(lab: Lab) -> None:
-        await lab.consumer.handle([scored("t-1"), scored("t-2", "b")])
-        (block, other) = await lab.orders.claim(clock.now, clock.now + 60 * SECOND, 8)
-        await lab.accounts.release("a", "ann", "known")
-        assert await lab.orders.claim(clock.now, clock.now + 60 * SECOND, 8) == []
-        await lab.orders.settle(block)
-        (unblock,) = await lab.orders.claim(clock.now, clock.now + 60 * SECOND, 8)
-        assert (unblock.account_id, unblock.kind) == ("a", "unblock")
-        clock.now += 60 * SECOND  # the claim of whoever died has run out
-        again = await lab.orders.claim(clock.now, clock.now + 60 * SECOND, 8)
-        assert {(order.id, order.attempts) for order in again} == {(other.id, 2), (unblock.id, 2)}
-
-    run(tmp_path, scenario, clock)
-
-
 def test_an_order_is_retried_with_its_id_then_dead_then_driven_again(tmp_path: Path) -> None:
     clock, patience = Clock(), Patience(attempts=3, failures=100)
 
@@ -120,6 +106,9 @@ def test_an_order_is_retried_with_its_id_then_dead_then_driven_again(tmp_path: P
             assert lab.rows(row) == [expected]
         assert (len(set(cards.ids)), await lab.state()) == (1, AccountState.BLOCKED)
         assert await lab.orders.redrive(clock.now) == 0
+        told = [(kind, data.get("reason")) for kind, data in lab.events() if kind.startswith("card_order.")]
+        redriven = ("card_order.redriven", None)
+        assert told == [("card_order.dead", "HTTP 503"), redriven, ("card_order.dead", "HTTP 404"), redriven]
 
     run(tmp_path, scenario, clock)
 
@@ -147,6 +136,31 @@ def test_a_block_that_waited_until_the_freeze_was_over_is_dropped(tmp_path: Path
         assert lab.rows(STATES) == [("block", "dropped"), ("unblock", "done")]
 
     run(tmp_path, scenario, clock)
+
+
+def test_without_card_management_accounts_are_frozen_and_orders_dropped(tmp_path: Path) -> None:
+    clock = Clock()
+
+    async def scenario(lab: Lab) -> None:
+        delivery = lab.delivery(NoCards())
+        await lab.consumer.handle([scored("t-1")])
+        assert (await delivery.run(), await lab.state(), await lab.store.denies("a")) == (1, AccountState.FROZEN, True)
+        await lab.accounts.release("a", "ann", "known")
+        assert (await delivery.run(), await delivery.run()) == (1, 0)
+        assert lab.rows("SELECT DISTINCT state, error FROM card_orders") == [("dropped", "")]
+        assert [kind for kind, _ in lab.events()] == ["account.frozen", "account.released"]
+
+    run(tmp_path, scenario, clock)
+
+
+def test_without_time_nothing_is_begun(tmp_path: Path) -> None:
+    async def scenario(lab: Lab) -> None:
+        await lab.consumer.handle([scored("t-1")])
+        cards = Scripted()
+        assert await lab.delivery(cards).run(lambda: False) == 0
+        assert lab.rows("SELECT max(attempts) FROM card_orders") == [(0,)]
+
+    run(tmp_path, scenario)
 
 
 def test_what_fails_all_the_time_is_left_alone_for_a_while(tmp_path: Path) -> None:
@@ -284,7 +298,7 @@ def test_a_store_that_fails_between_the_answer_and_its_record_repeats_the_order(
         delivery = lab.delivery(cards)
         await lab.consumer.handle([scored("t-1")])
         with monkeypatch.context() as broken:
-            broken.setattr(GroupCommit, "commit", full)  # what settles
+            broken.setattr(SqliteCardOrderStore, "settle", full)
             with pytest.raises(StorageError):
                 await delivery.run()
         assert await delivery.run() == 0
@@ -311,7 +325,7 @@ def test_a_store_that_fails_between_the_answer_and_its_record_repeats_the_order(
 def test_a_url_that_orders_must_not_go_to(url: str) -> None:
     async def main() -> None:
         with pytest.raises(SettingsError, match="card management"):
-            HttpCardManagement(url, SECRET)
+            HttpCardManagement(url, given)
 
     asyncio.run(main())
 
@@ -324,6 +338,24 @@ def test_a_secret_that_is_none(tmp_path: Path, content: bytes | None) -> None:
     with pytest.raises(SettingsError) as refused:
         read_secret(file)
     assert "AAAA" not in str(refused.value)
+
+
+def test_an_order_that_cannot_be_signed_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "secret"
+
+    async def scenario(lab: Lab) -> None:
+        await lab.consumer.handle([scored("t-1", at=real_now())])
+        with card_system.running(card_system.good) as system:
+            async with HttpCardManagement(system.url, secret_in(file)) as cards:
+                delivery = lab.delivery(cards, Patience(first_wait_s=0.0, failures=1))
+                assert await delivery.run() == 1
+                assert "cannot be signed" in caplog.text
+                assert lab.rows("SELECT error FROM card_orders WHERE attempts = 1") == [("no secret to sign with",)]
+                file.write_text(card_system.SECRET)  # put there meanwhile
+                assert await lab.delivery(cards).run() == 1
+        assert (system.faults, system.blocked()) == ([], {"a"})
+
+    run(tmp_path, scenario, real_now)
 
 
 def test_a_secret_file_may_be_a_link(tmp_path: Path) -> None:

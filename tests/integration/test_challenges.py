@@ -21,9 +21,9 @@ from assay.errors import PoisonEvent
 from assay.features.windows import SECOND
 from assay.ports import OutboxEvent
 from assay.problems import Problem
+from functions.challenges.apps import MISSES
 from functions.challenges.sending import CLAIM_S
-from functions.challenges.service import MISSES
-from tests.harness.challenges import LIMITS, START, Bench, offer, run, scored
+from tests.harness.challenges import LIMITS, START, Bench, offer, other, run, scored, secret_of
 
 WRONG_FOR = {
     "account": {"account_id": "a-2"},
@@ -32,11 +32,6 @@ WRONG_FOR = {
     "counterparty": {"counterparty_id": "m-2"},
     "no counterparty": {"counterparty_id": None},
 }
-
-
-def other(code: str) -> str:
-    """A code that it is not."""
-    return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
 def test_the_right_code_passes_once(tmp_path: Path) -> None:
@@ -95,16 +90,6 @@ def test_nobody_elses(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-def test_twenty_right_codes_at_once_pass_once(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        challenge, code = await bench.open(), bench.sender.code
-        ends = Counter(await asyncio.gather(*(bench.verify(challenge, code) for _ in range(20))))
-        assert ends == {"passed": 1, "already_used": 19}
-        assert bench.decisions() == [(challenge, "APPROVE", "step_up_passed")]
-
-    run(tmp_path, scenario)
-
-
 @settings(max_examples=25)
 @given(st.lists(st.sampled_from(["right", "wrong", "amount", "resend", "sweep"]), min_size=1, max_size=25), st.data())
 def test_however_many_at_once(kinds: list[str], data: st.DataObject) -> None:
@@ -145,19 +130,6 @@ def test_however_many_at_once(kinds: list[str], data: st.DataObject) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         run(Path(folder), scenario)
-
-
-def test_guessing_at_once_gets_five_answers(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        challenge, code = await bench.open(), int(bench.sender.code)
-        guesses = [f"{(code + 1 + n) % 1_000_000:06d}" for n in range(200)]
-        ends = Counter(await asyncio.gather(*(bench.verify(challenge, guess) for guess in guesses)))
-        assert ends["wrong_code"] == LIMITS.tries - 1
-        assert ends["failed"] == 200 - LIMITS.tries + 1
-        assert (await bench.challenges.find(challenge, "shop")).tries == LIMITS.tries
-        assert bench.decisions() == [(challenge, "DECLINE", "step_up_failed")]
-
-    run(tmp_path, scenario)
 
 
 def test_the_same_event_sends_once(tmp_path: Path) -> None:
@@ -295,26 +267,6 @@ def test_three_codes_in_ten_minutes_over_all_challenges(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-def test_many_resends_at_once_send_two_more(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        challenge = await bench.open()
-
-        async def resend() -> str:
-            try:
-                await bench.challenges.resend(challenge, "shop")
-            except Problem as problem:
-                return problem.code
-            return "sent"
-
-        ends = Counter(await asyncio.gather(*(resend() for _ in range(12))))
-        assert ends == {"sent": LIMITS.sends - 1, "too_many_sends": 12 - LIMITS.sends + 1}
-        assert len(bench.sender.messages) == LIMITS.sends
-        passed = [await bench.verify(challenge, message.code) for message in bench.sender.messages]
-        assert passed.count("passed") == 1
-
-    run(tmp_path, scenario)
-
-
 def test_a_code_that_is_not_taken_can_be_sent_again(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         bench.sender.refuse = 2
@@ -330,6 +282,17 @@ def test_a_code_that_is_not_taken_can_be_sent_again(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_code_that_arrived_though_nobody_said_so_is_right(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.sender.loses_answers = True
+        challenge = await bench.open()
+        assert (await bench.challenges.find(challenge, "shop")).delivery is Delivery.UNDELIVERED
+        assert await bench.challenges.sweep() == 0, "nobody sends it again unasked"
+        assert await bench.verify(challenge, bench.sender.code) == "passed"
+
+    run(tmp_path, scenario)
+
+
 def test_without_a_contact_it_is_undeliverable(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         bench.sender.needs_contact = True
@@ -337,7 +300,7 @@ def test_without_a_contact_it_is_undeliverable(tmp_path: Path) -> None:
         assert (await bench.challenges.find(challenge, "shop")).delivery is Delivery.UNDELIVERABLE
         with pytest.raises(Problem, match="undeliverable"):
             await bench.challenges.resend(challenge, "shop")
-        await bench.factors.put_contact("shop", "a-1", Contact(email="someone@example.org"))
+        await bench.contacts.put("shop", "a-1", Contact(email="someone@example.org"))
         found = await bench.challenges.resend(challenge, "shop")
         assert found.delivery is Delivery.SENT
         assert await bench.verify(challenge, bench.sender.code) == "passed"
@@ -372,7 +335,7 @@ def test_what_a_process_left_is_sent_after_its_claim(tmp_path: Path) -> None:
 
 def test_an_authenticator_app_instead_of_a_code(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
-        secret = await _enrol(bench)
+        secret = await bench.enrol()
         challenge = await bench.open()
         found = await bench.challenges.find(challenge, "shop")
         assert (found.method, found.delivery, bench.sender.messages) == (Method.TOTP, Delivery.NOT_NEEDED, [])
@@ -392,21 +355,10 @@ def test_an_authenticator_app_instead_of_a_code(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
-def test_a_step_is_taken_once_by_whichever_challenge(tmp_path: Path) -> None:
-    async def scenario(bench: Bench) -> None:
-        secret = await _enrol(bench)
-        challenges = [await bench.open(n) for n in range(8)]
-        code = totp.code_at(secret, totp.step_of(bench.moment))
-        ends = Counter(await asyncio.gather(*(bench.verify(challenge, code) for challenge in challenges)))
-        assert ends == {"passed": 1, "wrong_code": 7}
-
-    run(tmp_path, scenario)
-
-
 def test_guessing_at_an_app_is_limited_over_all_challenges(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
-        secret = await _enrol(bench)
-        code = totp.code_at(secret, totp.step_of(bench.moment))
+        secret = await bench.enrol()
+        code = bench.shown(secret)
         right = {totp.code_at(secret, step) for step in totp.steps_at(bench.moment)}
         wrong = next(f"{n:06d}" for n in range(10) if f"{n:06d}" not in right)
         ends: Counter[str] = Counter()
@@ -418,24 +370,120 @@ def test_guessing_at_an_app_is_limited_over_all_challenges(tmp_path: Path) -> No
         assert (await bench.challenges.find("chl_4", "shop")).tries == 0
         bench.pass_time(3_600)
         challenge = await bench.open(9)
-        assert await bench.verify(challenge, totp.code_at(secret, totp.step_of(bench.moment))) == "passed"
+        assert await bench.verify(challenge, bench.shown(secret)) == "passed"
 
     run(tmp_path, scenario)
 
 
 def test_an_app_is_enrolled_once_and_can_be_removed(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
-        secret = await _enrol(bench)
+        secret = await bench.enrol()
         with pytest.raises(Problem, match="enrolled"):
-            await bench.factors.enrol("shop", "a-1")
+            await bench.apps.enrol("shop", "a-1")
         challenge = await bench.open(1)
-        await bench.factors.remove("shop", "a-1")
+        await bench.apps.remove("shop", "a-1")
         with pytest.raises(Problem, match="not_enrolled"):
-            await bench.factors.remove("shop", "a-1")
-        assert await bench.verify(challenge, totp.code_at(secret, totp.step_of(bench.moment))) == "wrong_code"
-        assert await _enrol(bench) != secret
-        kinds = [event["event"] for kind in ("totp.enrolled", "totp.removed") for event in bench.events(kind)]
-        assert kinds == ["totp.enrolled", "totp.enrolled", "totp.removed"]
+            await bench.apps.remove("shop", "a-1")
+        assert await bench.verify(challenge, bench.shown(secret)) == "wrong_code"
+        assert await bench.enrol() != secret
+        kinds = {"totp.enrolled": 2, "totp.confirmed": 2, "totp.removed": 1}
+        assert {kind: len(bench.events(kind)) for kind in kinds} == kinds
+
+    run(tmp_path, scenario)
+
+
+def test_an_app_counts_once_a_first_code_was_right(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        with pytest.raises(Problem, match="not_enrolled"):
+            await bench.apps.confirm("shop", "a-1", "000000")
+        lost = secret_of(await bench.apps.enrol("shop", "a-1"))
+        challenge = await bench.open(1)
+        assert (await bench.challenges.find(challenge, "shop")).method is Method.CODE
+        assert await bench.verify(challenge, bench.shown(lost)) == "wrong_code"
+
+        secret = secret_of(await bench.apps.enrol("shop", "a-1"))
+        for wrong in (bench.shown(lost), bench.shown(secret, 2 * totp.STEP_S)):
+            with pytest.raises(Problem, match="wrong_code") as raised:
+                await bench.apps.confirm("shop", "a-1", wrong)
+            assert raised.value.status == 422
+        with pytest.raises(Problem, match="not_enrolled"):
+            await bench.apps.confirm("other", "a-1", bench.shown(secret))
+        await bench.apps.confirm("shop", "a-1", bench.shown(secret))
+        with pytest.raises(Problem, match="enrolled") as raised:
+            await bench.apps.confirm("shop", "a-1", bench.shown(secret, totp.STEP_S))
+        assert raised.value.status == 409
+
+        assert await bench.verify(challenge, bench.sender.code) == "passed", "it was begun with a code"
+        challenge = await bench.open(2)
+        assert await bench.verify(challenge, bench.shown(secret)) == "wrong_code", "the first code was used"
+        assert await bench.verify(challenge, bench.shown(secret, totp.STEP_S)) == "passed"
+        assert len(bench.events("totp.confirmed")) == 1
+
+    run(tmp_path, scenario)
+
+
+def test_guessing_a_first_code_is_limited(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        secret = secret_of(await bench.apps.enrol("shop", "a-1"))
+        ends: Counter[str] = Counter()
+        for _ in range(MISSES + 2):
+            with pytest.raises(Problem) as raised:
+                await bench.apps.confirm("shop", "a-1", bench.shown(secret, 5 * totp.STEP_S))
+            ends[raised.value.code] += 1
+        assert ends == {"wrong_code": MISSES, "throttled": 2}
+        with pytest.raises(Problem, match="throttled"):
+            await bench.apps.confirm("shop", "a-1", bench.shown(secret))
+
+    run(tmp_path, scenario)
+
+
+def test_an_app_that_was_changed_for_another_does_not_answer_by_the_old_secret(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        old = await bench.enrol()
+        challenge = await bench.open()
+        await bench.apps.remove("shop", "a-1")
+        unconfirmed = secret_of(await bench.apps.enrol("shop", "a-1"))
+        for secret in (old, unconfirmed):
+            assert await bench.verify(challenge, bench.shown(secret)) == "wrong_code"
+
+    run(tmp_path, scenario)
+
+
+def test_a_contact_that_was_removed_gets_no_code(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.sender.needs_contact = True
+        await bench.contacts.put("shop", "a-1", Contact(email="someone@example.org"))
+        with pytest.raises(Problem, match="no_contact"):
+            await bench.contacts.remove("other", "a-1")
+        await bench.contacts.remove("shop", "a-1")
+        with pytest.raises(Problem, match="no_contact"):
+            await bench.contacts.remove("shop", "a-1")
+        challenge = await bench.open()
+        assert (await bench.challenges.find(challenge, "shop")).delivery is Delivery.UNDELIVERABLE
+        assert len(bench.events("contact.removed")) == 1
+
+    run(tmp_path, scenario)
+
+
+def test_who_is_to_wait_is_told_how_long(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        challenge = await bench.open()
+        for wait_s, told in ((0.0, "1"), (4.2, "5")):
+            bench.sender.refuse, bench.sender.wait_s = 1, wait_s
+            with pytest.raises(Problem, match="undelivered") as raised:
+                await bench.challenges.resend(challenge, "shop")
+            assert (raised.value.status, raised.value.headers["Retry-After"]) == (503, told)
+
+    run(tmp_path, scenario)
+
+
+def test_a_sweep_begins_nothing_without_time(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.open()
+        bench.pass_time(LIMITS.ttl_s)
+        assert await bench.challenges.sweep(lambda: False) == 0
+        assert bench.decisions() == []
+        assert await bench.challenges.sweep() == 1
 
     run(tmp_path, scenario)
 
@@ -448,7 +496,7 @@ def test_nothing_that_is_kept_or_told_holds_a_code_or_a_contact(
     codes: list[str] = []
 
     async def scenario(bench: Bench) -> None:
-        await bench.factors.put_contact("shop", "a-1", Contact("someone@example.org", "+4915112345678"))
+        await bench.contacts.put("shop", "a-1", Contact("someone@example.org", "+4915112345678"))
         challenge = await bench.open()
         await bench.challenges.resend(challenge, "shop")
         bench.sender.refuse = 1
@@ -482,10 +530,3 @@ def _kept(file: Path) -> list[str]:
     values = [value for table in tables for row in connection.execute(f"SELECT * FROM {table}") for value in row]  # noqa: S608
     connection.close()
     return [value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values]
-
-
-async def _enrol(bench: Bench) -> bytes:
-    await bench.factors.enrol("shop", "a-1")
-    enrolment = await bench.factors.enrolment("shop", "a-1")
-    assert enrolment is not None
-    return bench.factors.secret(enrolment)

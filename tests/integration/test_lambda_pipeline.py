@@ -16,8 +16,12 @@ from typing import Any
 
 import pytest
 
+from assay import moments
+from assay.accounts.ports import Change
+from assay.accounts.records import Account, Cause, Freeze, Release, frozen, released
 from assay.adapters.aws import clients, outbox
 from assay.errors import AssayError, SettingsError
+from assay.features.windows import HOUR
 from assay.geoip import GEOIP
 from assay.schemas.verdict import FraudVerdict, TransactionScored
 from functions.orchestrator.pipeline import STAGES
@@ -26,7 +30,7 @@ from local.aws.moto_server import moto, serving
 from local.aws.publish import publish
 from local.aws.resources import CREDENTIALS, client
 from local.embedded import MODELS, Places
-from tests.contract.installations import PATIENT_S, AwsInstallation
+from tests.contract.installations import PATIENT_S, AwsInstallation, run
 from tests.harness import problems, stage_host
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
 from tests.harness.service import EVENTS
@@ -106,6 +110,8 @@ def environment(aws: AwsInstallation, host: StageHost, topology: str) -> dict[st
         "ASSAY_DECISIONS_TABLE": aws.tables["Decisions"],
         "ASSAY_PROFILE_TABLE": aws.tables["Profile"],
         "ASSAY_OUTBOX_TABLE": aws.tables["Outbox"],
+        "ASSAY_ACCOUNTS_TABLE": aws.tables["Accounts"],
+        "ASSAY_CHALLENGES": "true",
         "ASSAY_IDENTITY_TABLE": aws.tables["Identity"],
         "ASSAY_EVENTS_TOPIC": aws.topic,
         "ASSAY_JWKS": f"s3://{BUCKET}/identity/jwks.json",
@@ -299,10 +305,63 @@ def test_without_a_decision_there_is_none_and_nothing_counts(apart: Deployment) 
     assert json.loads(published)["features"]["account_tx_count_30d"] == 1.0
 
 
+def freeze(deployment: Deployment, account: str, *, release: bool = False) -> None:
+    """As the action layer does it."""
+    now = moments.now()
+    news = Freeze(Cause(now, "shop", "t-0"), now + HOUR, ())
+    after = frozen(Account(account), news)
+    changes = [Change(after), Change(released(after, Release(now, "usr_ann", "known")))]
+
+    async def work() -> None:
+        async with deployment.aws.accounts() as stores:
+            for change in changes[: 2 if release else 1]:
+                assert await stores.accounts.change(change)
+
+    run(work)
+
+
+def test_a_frozen_account_is_declined_until_it_is_released(world: World) -> None:
+    deployment = world.deployment("inline")
+    freeze(deployment, "cold")
+    freeze(deployment, "warm", release=True)
+    refused = deployment.score(payment(account_id="cold"))
+    assert (refused.decision, refused.triggered_by, refused.degraded) == ("DECLINE", "DENY_LIST", [])
+    assert [reason.code for reason in refused.reasons] == ["rule:deny_list"]
+    for body in (payment(account_id="warm"), payment(counterparty_id="cold"), payment()):
+        assert deployment.score(body).decision == "APPROVE"
+
+
+def test_an_unreadable_deny_list_is_a_part_that_is_missing(world: World) -> None:
+    deployment = world.deployment("inline")
+    deployment.aws.api["dynamodb"].delete_table(TableName=deployment.aws.tables["Accounts"])
+    for amount, decision in ((20.0, "APPROVE"), (101.0, "CHALLENGE")):
+        verdict = deployment.score(payment(amount=amount))
+        assert (verdict.decision, verdict.degraded) == (decision, ["deny_list"])
+
+
+def test_without_a_table_of_accounts_nobody_is_asked(world: World) -> None:
+    deployment = world.deployment("inline", ASSAY_ACCOUNTS_TABLE=None)
+    freeze(deployment, "cold")
+    verdict = deployment.score(payment(account_id="cold"))
+    assert (verdict.decision, verdict.degraded) == ("APPROVE", [])
+
+
+@pytest.mark.parametrize(("challenges", "is_named"), [("true", True), ("false", False), (None, False)])
+def test_a_challenge_is_named_where_somebody_answers_for_it(
+    world: World, challenges: str | None, is_named: bool
+) -> None:
+    deployment = world.deployment("inline", ASSAY_CHALLENGES=challenges)
+    verdict = deployment.score({**json.loads((EVENTS / "score_risky.json").read_text()), "transaction_id": "risky"})
+    assert verdict.decision == "CHALLENGE"
+    assert (verdict.challenge is not None) == is_named
+    if verdict.challenge is not None:
+        assert (verdict.challenge.expires_at - verdict.decided_at).total_seconds() == 300
+
+
 def test_ready_says_which_table_does_not_answer(world: World) -> None:
     deployment = world.deployment("inline")
     assert deployment.call("GET", "/ready").json() == {"status": "ready"}
-    for part, table in (("decisions", "Decisions"), ("profile", "Profile")):
+    for part, table in (("accounts", "Accounts"), ("decisions", "Decisions"), ("profile", "Profile")):
         deployment.aws.api["dynamodb"].delete_table(TableName=deployment.aws.tables[table])
         refused = deployment.call("GET", "/ready")
         assert not problems.faults(refused.status, refused.headers, refused.content, statuses=[503])
@@ -314,6 +373,7 @@ BAD_SETTINGS: dict[str, tuple[dict[str, str | None], str]] = {
     "no table": ({"ASSAY_DECISIONS_TABLE": None}, "ASSAY_DECISIONS_TABLE"),
     "no placement": ({"ASSAY_STAGE_AUTOENCODER": None}, "ASSAY_STAGE_AUTOENCODER"),
     "an unknown placement": ({"ASSAY_STAGE_AUTOENCODER": "http://x/"}, "ASSAY_STAGE_AUTOENCODER: should be inline"),
+    "no truth": ({"ASSAY_CHALLENGES": "perhaps"}, "ASSAY_CHALLENGES"),
     "no deadline": ({"ASSAY_DEADLINE_MS": "0"}, "ASSAY_DEADLINE_MS"),
     "no keys": ({"ASSAY_JWKS": f"s3://{BUCKET}/identity/none.json"}, "ASSAY_JWKS"),
     "no file": ({"ASSAY_JWKS": "none.json"}, "ASSAY_JWKS"),

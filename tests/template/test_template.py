@@ -95,6 +95,12 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
     (rights.rights_too_wide, "AlertsRole", "Properties.Policies.0.PolicyDocument.Statement.6.Resource", "*"),
     (
         rights.rights_too_wide,
+        "ChallengesRole",
+        "Properties.Policies.0.PolicyDocument.Statement.8.NotResource",
+        "arn:aws:sns:us-east-1:*:*",
+    ),
+    (
+        rights.rights_too_wide,
         "AuditLogRole",
         "Properties.Policies.0.PolicyDocument.Statement.4.Resource",
         "AuditBucket.Arn/*",

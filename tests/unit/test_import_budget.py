@@ -18,7 +18,15 @@ MODEL_STAGES = ["isolation_forest", "autoencoder", "xgboost_classifier"]
 PLAIN_STAGES = ["rules_engine", "decision_engine"]
 OF_RELEASES = MODEL_STAGES + PLAIN_STAGES
 STAGES = [*OF_RELEASES, "geoip"]
-OTHERS = ["functions.users.aws", "functions.alerts.aws", "functions.audit_log.app", "functions.audit_log.bootstrap"]
+OTHERS = [
+    "functions.users.aws",
+    "functions.alerts.aws",
+    "functions.action_layer.aws",
+    "functions.challenges.aws",
+    "functions.client_events.aws",
+    "functions.audit_log.app",
+    "functions.audit_log.bootstrap",
+]
 """What the entry points of functions load whose import needs AWS."""
 FOREIGN = {
     "aiobotocore",

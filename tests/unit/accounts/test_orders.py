@@ -112,6 +112,8 @@ def test_after_an_attempt(attempts: int, draw: float, outcome: Outcome, wait_s: 
     after = settled(replace(BLOCK, attempts=attempts), Answer(outcome, "why", wait_s), patience, now, draw)
     if outcome is Outcome.DONE:
         assert (after.state, after.error) == (OrderState.DONE, "")
+    elif outcome is Outcome.NEEDLESS:
+        assert (after.state, after.error) == (OrderState.DROPPED, "")
     elif outcome is Outcome.REFUSED or attempts >= patience.attempts:
         assert (after.state, after.error) == (OrderState.DEAD, "why")
     else:

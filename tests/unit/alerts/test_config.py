@@ -40,10 +40,12 @@ def test_a_good_file() -> None:
     assert read.kinds() == {"transaction.scored", "keys.rotated", "session.reuse_detected"}
 
 
-def test_the_default_mails_what_is_declined() -> None:
-    (route,) = default().routes
-    assert route.to == ["duty@localhost"]
-    assert default().kinds() == {"transaction.scored"}
+def test_the_default_mails_what_is_declined_and_what_the_card_system_did_not_take() -> None:
+    assert [(route.name, route.to) for route in default().routes] == [
+        ("declined", ["duty@localhost"]),
+        ("card-orders", ["duty@localhost"]),
+    ]
+    assert default().kinds() == {"transaction.scored", "card_order.dead"}
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,12 @@ def test_events_of_other_kinds() -> None:
     assert routed(scored(1), when) == []
 
 
+def test_an_account_is_masked_whatever_the_event_is_about() -> None:
+    body = happened("card_order.dead", order_id="ord_1", account_id="account-1234", reason="HTTP 404")
+    (new,) = Router(default()).alerts(body, START)
+    assert json.loads(new.alert.details)["facts"] == {"order_id": "ord_1", "account_id": "…1234", "reason": "HTTP 404"}
+
+
 def test_the_same_event_has_the_same_alert_and_another_another() -> None:
     def ids(*bodies: bytes) -> set[str]:
         return {new.alert.id for body in bodies for new in Router(default()).alerts(body, START)}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from assay.adapters.local.installation_key import KEY_FILE, installation_key
 from assay.challenges import totp
-from assay.challenges.codes import binding, digest, new_code, new_salt, position, told
+from assay.challenges.codes import Offer, binding, digest, new_code, new_salt, position, told
 from assay.challenges.ports import CodeMessage
 from assay.features.windows import SECOND
 from assay.sealing import InstallationKey, SealError
@@ -100,6 +100,7 @@ def test_the_installation_key_is_made_once_for_its_owner(tmp_path: Path) -> None
     with pytest.raises(SealError):
         installation_key(tmp_path / "keys")
     assert first.codes.hex() not in repr(first)
+    assert "012345" not in repr(Offer("012345", "acct-1"))
 
 
 @pytest.mark.parametrize(("seconds", "code"), list(RFC_6238.items()))

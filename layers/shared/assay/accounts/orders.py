@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from assay.accounts.records import Account, Cause, Freeze
 from assay.moments import moment
+from assay.schemas.event import SYSTEM, Event
 
 
 class OrderKind(StrEnum):
@@ -59,6 +60,16 @@ class CardOrder:
         return self.kind is OrderKind.BLOCK and self.until is not None and self.until <= now
 
 
+def died(order: CardOrder) -> Event:
+    """`card_order.dead`: it was given up."""
+    return _event("card_order.dead", order, reason=order.error)
+
+
+def redriven(order: CardOrder) -> Event:
+    """`card_order.redriven`: an operator has it tried again."""
+    return _event("card_order.redriven", order)
+
+
 def freezing(account: Account, freeze: Freeze, now: int) -> tuple[CardOrder, ...]:
     """Orders after the account was frozen: a block now and, when the freeze ends by itself, the opposite then."""
     block = _order(account, freeze, OrderKind.BLOCK, 2 * account.version, now, now)
@@ -70,6 +81,11 @@ def freezing(account: Account, freeze: Freeze, now: int) -> tuple[CardOrder, ...
 def releasing(account: Account, freeze: Freeze, now: int) -> tuple[CardOrder, ...]:
     """Orders after the account's freeze was released."""
     return (_order(account, freeze, OrderKind.UNBLOCK, 2 * account.version, now, now),)
+
+
+def _event(name: str, order: CardOrder, **data: str) -> Event:
+    cause = {"client_id": order.cause.client_id, "transaction_id": order.cause.transaction_id}
+    return Event.now(name, SYSTEM, order_id=order.id, kind=order.kind, account_id=order.account_id, **cause, **data)
 
 
 def _order(account: Account, freeze: Freeze, kind: OrderKind, sequence: int, due_at: int, now: int) -> CardOrder:

@@ -9,7 +9,11 @@ from typing import Protocol
 
 from assay.accounts.orders import CardOrder
 from assay.accounts.records import Account
+from assay.features.windows import DAY
 from assay.schemas.event import Event
+
+KEPT = 90 * DAY
+"""How long actions are kept, and orders that are over. The audit log keeps the decisions and what came of them."""
 
 
 class Effect(StrEnum):
@@ -73,12 +77,15 @@ class CardOrderStore(Protocol):
         """
         ...
 
-    async def settle(self, order: CardOrder) -> None:
-        """Keeps what became of a claimed order, unless it was claimed again or dropped meanwhile; ends the claim."""
+    async def settle(self, order: CardOrder, event: Event | None = None) -> None:
+        """Keeps what became of a claimed order, with the event about it, and ends the claim.
+
+        Nothing is kept of one that was claimed again or dropped meanwhile.
+        """
         ...
 
     async def redrive(self, now: int) -> int:
-        """Makes dead orders pending and due, with no attempts; how many."""
+        """Makes dead orders pending and due, with no attempts, each with an event `card_order.redriven`; how many."""
         ...
 
 
@@ -90,6 +97,8 @@ class Outcome(StrEnum):
     """Worth another attempt with the same id."""
     REFUSED = "refused"
     """The same order would be refused again."""
+    NEEDLESS = "needless"
+    """There is nobody to tell."""
 
 
 @dataclass(frozen=True, slots=True)

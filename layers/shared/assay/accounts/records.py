@@ -26,6 +26,8 @@ class AccountState(StrEnum):
     """A person has ended its freeze."""
 
 
+FOR_EVER = 2**63 - 1
+"""A moment that does not come."""
 IN_EFFECT = frozenset({AccountState.FROZEN, AccountState.BLOCKED})
 """States in which an account's transactions are declined."""
 
@@ -79,6 +81,14 @@ class Account:
         if self.freeze is None or self.release is None or self.freeze.cause.decided_at > self.release.at:
             return self.freeze
         return None
+
+    @property
+    def denied_until(self) -> int | None:
+        """Until then its transactions are declined. None: they are not."""
+        freeze = self.in_force
+        if freeze is None:
+            return None
+        return FOR_EVER if freeze.until is None else freeze.until
 
     def state(self, now: int) -> AccountState:
         """At this moment."""

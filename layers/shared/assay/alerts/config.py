@@ -169,9 +169,10 @@ def checked_address(text: str, name: str) -> str:
 
 
 def default(link: str | None = None) -> AlertsConfig:
-    """Without a file: what is declined goes to `duty@localhost`."""
+    """Without a file: what is declined, and what the card system would not take, goes to `duty@localhost`."""
     declined = Route(name="declined", when=[Condition(decisions=[Decision.DECLINE])], to=["duty@localhost"])
-    return AlertsConfig(link=link, routes=[declined])
+    not_taken = Route(name="card-orders", when=[Condition(events=["card_order.dead"])], to=["duty@localhost"])
+    return AlertsConfig(link=link, routes=[declined, not_taken])
 
 
 def load_config(text: bytes, name: str = FILE) -> AlertsConfig:

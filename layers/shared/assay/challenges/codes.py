@@ -6,12 +6,25 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from assay.schemas.fields import currency_minor_units
 
 DIGITS = 6
 SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the customer typed, and what it is said to confirm (`binding`)."""
+
+    code: str
+    binding: str
+
+    def __repr__(self) -> str:
+        """Without the code: it must not get into a log."""
+        return "Offer()"
 
 
 def new_code() -> str:

@@ -13,17 +13,15 @@ from assay.challenges.texts import SUBJECT, text_of
 class MailSender:
     """To the contact's e-mail address, over any mail system."""
 
-    channel = "mail"
-
     def __init__(self, mailer: Mailer, sender: str) -> None:
         """`sender`: what mails come from."""
         self._mailer = mailer
         self._sender = sender
         self._domain = parseaddr(sender)[1].partition("@")[2] or None
 
-    def reaches(self, contact: Contact | None) -> bool:
-        """With an e-mail address."""
-        return contact is not None and contact.email is not None
+    def channel(self, contact: Contact | None) -> str | None:
+        """Mail, with an e-mail address."""
+        return None if contact is None or contact.email is None else "mail"
 
     async def send(self, message: CodeMessage, contact: Contact | None) -> None:
         """Raises `Undelivered`."""

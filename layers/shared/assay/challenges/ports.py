@@ -37,15 +37,12 @@ class CodeMessage:
 class OtpSender(Protocol):
     """Brings codes to customers."""
 
-    channel: str
-    """Its name, for the event."""
-
-    def reaches(self, contact: Contact | None) -> bool:
-        """Whether codes can be sent there."""
+    def channel(self, contact: Contact | None) -> str | None:
+        """By what codes get there, for the event (`sms`, `mail` ..); None: they do not."""
         ...
 
     async def send(self, message: CodeMessage, contact: Contact | None) -> None:
-        """One attempt; `reaches` has said yes. Raises `Undelivered`."""
+        """One attempt, where there is a channel. Raises `Undelivered`."""
         ...
 
 
@@ -94,12 +91,20 @@ class FactorStore(Protocol):
         """Keeps it in the place of the one before."""
         ...
 
+    async def remove_contact(self, client_id: str, account_id: str, event: Event) -> bool:
+        """False when there is none."""
+        ...
+
     async def enrolment(self, client_id: str, account_id: str) -> Enrolment | None:
-        """The account's authenticator app."""
+        """The account's authenticator app, confirmed or not."""
         ...
 
     async def enrol(self, enrolment: Enrolment, event: Event) -> bool:
-        """False when the account has one."""
+        """Keeps it, in the place of one that was never confirmed. False when the account has one that was."""
+        ...
+
+    async def change_enrolment(self, enrolment: Enrolment, events: Sequence[Event]) -> bool:
+        """Puts it in the place of its version before. False when that is not there any more."""
         ...
 
     async def remove_enrolment(self, client_id: str, account_id: str, event: Event) -> bool:

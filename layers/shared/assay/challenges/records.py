@@ -100,6 +100,8 @@ class Enrolment:
     misses: tuple[int, ...] = ()
     """When codes were wrong lately, over all of the account's challenges."""
     version: int = 1
+    is_confirmed: bool = False
+    """By a first code. Until then the account's challenges do not ask for the app."""
 
 
 OUTCOMES = {

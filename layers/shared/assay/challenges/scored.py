@@ -11,6 +11,9 @@ from assay.schemas.base import Token
 from assay.schemas.fields import Amount, Timestamp
 from assay.schemas.scored import View, read_as
 
+_NOT_ASKED = (b'"decision":"APPROVE"', b'"decision":"DECLINE"')
+"""Where it stands in an event's JSON it is the verdict's: no other part has such a key."""
+
 
 class ChallengeOf(View):
     """`ChallengeRef`."""
@@ -60,6 +63,8 @@ class Asked:
 
 def read_asked(body: bytes) -> Asked | None:
     """The challenge that the event's verdict asks for, if any. Raises `PoisonEvent`, which says nothing of values."""
+    if any(decision in body for decision in _NOT_ASKED):
+        return None  # nearly all events: they are not even parsed
     event = read_as(ScoredForChallenge, body)
     challenge, transaction = event.verdict.challenge, event.transaction
     if challenge is None or transaction.account_id is None:

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 SCORE = "score:write"
 EVENTS = "events:write"
+EVENTS_READ = "events:read"
+WEBHOOKS = "webhooks:write"
 DECISIONS = "decisions:read"
 LABELS = "labels:write"
 ALERTS = "alerts:read"
@@ -16,7 +18,10 @@ RELEASE = "accounts:release"
 CHALLENGES = "challenges:write"
 CHALLENGES_READ = "challenges:read"
 
-CLIENT_SCOPES = (SCORE, EVENTS, DECISIONS, LABELS, ALERTS, AUDIT, ACCOUNTS, CHALLENGES, CHALLENGES_READ)
+CLIENT_SCOPES = (
+    *(SCORE, EVENTS, EVENTS_READ, WEBHOOKS, DECISIONS, LABELS, ALERTS, AUDIT),
+    *(ACCOUNTS, CHALLENGES, CHALLENGES_READ),
+)
 """What a service client can be given: neither the administration of users and clients nor what persons answer for."""
 
 
@@ -30,7 +35,7 @@ class Role(StrEnum):
 
 
 _ADDED = {
-    Role.VIEWER: (DECISIONS, ALERTS, ACCOUNTS, CHALLENGES_READ),
+    Role.VIEWER: (DECISIONS, EVENTS_READ, ALERTS, ACCOUNTS, CHALLENGES_READ),
     Role.ANALYST: (LABELS, RELEASE),
     Role.LEAD: (AUDIT,),
     Role.ADMIN: (IDENTITY,),

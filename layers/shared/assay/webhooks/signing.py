@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -45,6 +46,11 @@ class Secret:
         """One signature, `v1,<base64>`."""
         signed = f"{message_id}.{timestamp}.".encode() + body
         return _VERSION + base64.b64encode(hmac.digest(self._key, signed, hashlib.sha256)).decode()
+
+
+def new_secret() -> str:
+    """`whsec_<base64>` of 32 random bytes."""
+    return _SECRET_PREFIX + base64.b64encode(os.urandom(32)).decode()
 
 
 def signed_headers(message_id: str, timestamp: int, body: bytes, secrets: Sequence[Secret]) -> dict[str, str]:

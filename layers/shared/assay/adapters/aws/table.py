@@ -26,6 +26,8 @@ MAX_ITEMS = 100
 """Of one transaction: DynamoDB's limit."""
 Write = dict[str, Any]
 """One item of a transaction."""
+Value = str | int | bool | bytes | tuple[Any, ...]
+"""Of a record's field."""
 
 
 class Table:
@@ -107,9 +109,9 @@ class Table:
         """A Put. `values`: what the condition calls `:name`, as the wire has it."""
         return {"Put": {"TableName": self.name, "Item": item, **_condition(condition, values)}}
 
-    def delete(self, place: Item, condition: str = "") -> Write:
+    def delete(self, place: Item, condition: str = "", **values: dict[str, Any]) -> Write:
         """A Delete."""
-        return {"Delete": {"TableName": self.name, "Key": place, **_condition(condition, {})}}
+        return {"Delete": {"TableName": self.name, "Key": place, **_condition(condition, values)}}
 
     def check(self, place: Item, condition: str, **values: dict[str, Any]) -> Write:
         """A ConditionCheck: changes nothing."""
@@ -122,13 +124,14 @@ class Table:
 
 
 def attributes(record: DataclassInstance) -> Item:
-    """A record's fields as the wire has them."""
-    return {field.name: _attribute(getattr(record, field.name)) for field in fields(record)}
+    """A record's fields as the wire has them; None is left out."""
+    given = ((field.name, getattr(record, field.name)) for field in fields(record))
+    return {name: _attribute(value) for name, value in given if value is not None}
 
 
 def values(kind: type[DataclassInstance], item: Item) -> dict[str, Any]:
     """The fields of a record of this kind out of its item; words are plain text."""
-    return {field.name: _value(item[field.name]) for field in fields(kind)}
+    return {field.name: _value(item[field.name]) if field.name in item else None for field in fields(kind)}
 
 
 def expiry(moment: int) -> Item:
@@ -143,18 +146,22 @@ def _condition(condition: str, values: dict[str, dict[str, Any]]) -> dict[str, A
     return given
 
 
-def _attribute(value: str | int | bytes | tuple[str, ...]) -> dict[str, Any]:
+def _attribute(value: Value) -> dict[str, Any]:
     if isinstance(value, tuple):
-        return {"L": [{"S": word} for word in value]}
+        return {"L": [_attribute(each) for each in value]}
     if isinstance(value, bytes):
         return {"B": value}
+    if isinstance(value, bool):
+        return {"BOOL": value}
     return {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
 
 
-def _value(attribute: dict[str, Any]) -> str | int | bytes | tuple[str, ...]:
+def _value(attribute: dict[str, Any]) -> Value:
     ((kind, value),) = attribute.items()
     if kind == "L":
-        return tuple(word["S"] for word in value)
+        return tuple(_value(each) for each in value)
     if kind == "B":
         return bytes(value)
+    if kind == "BOOL":
+        return bool(value)
     return int(value) if kind == "N" else str(value)

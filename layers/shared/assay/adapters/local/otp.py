@@ -15,15 +15,13 @@ from assay.moments import now
 class MailboxSender:
     """One text file per code, for development and tests: named after the account and the moment it was sent."""
 
-    channel = "mailbox"
-
     def __init__(self, folder: Path) -> None:
         """`folder` is made with its first code."""
         self._folder = folder
 
-    def reaches(self, _: Contact | None) -> bool:
-        """Always: whoever can read the folder is the customer."""
-        return True
+    def channel(self, _: Contact | None) -> str:
+        """Always the folder: whoever can read it is the customer."""
+        return "mailbox"
 
     async def send(self, message: CodeMessage, _: Contact | None) -> None:
         """There when this returns, whole or not at all; a power cut may take it, as its five minutes do."""

@@ -17,7 +17,8 @@ from assay.errors import StorageError
 INSERT = "INSERT OR IGNORE INTO accounts VALUES (?, ?, ?, ?)"
 UPDATE = "UPDATE accounts SET version = ?, record = ?, denied_until = ? WHERE id = ? AND version = ?"
 RECORD = "INSERT OR IGNORE INTO actions VALUES (?, ?, ?, ?)"
-FOR_EVER = 2**63 - 1
+FORGET = "DELETE FROM actions WHERE at < ? AND rowid < (SELECT min(rowid) FROM actions) + ?"
+"""The rows of a table that only grows are in the order of their time, near enough."""
 _ACCOUNT = TypeAdapter(Account)
 
 
@@ -61,6 +62,10 @@ class SqliteAccountStore:
         """Keeps those whose transactions have none yet."""
         await self._ledger.commits.commit([(RECORD, _row(action)) for action in actions])
 
+    async def forget(self, before: int, limit: int) -> int:
+        """Deletes up to `limit` of the oldest actions, those made before then; how many."""
+        return await self._ledger.commits.run(lambda connection: connection.execute(FORGET, (before, limit)).rowcount)
+
     async def denies(self, account: str) -> bool:
         """From memory: read when the file was opened, kept up with every commit."""
         until = self._denied.get(account)
@@ -72,7 +77,7 @@ class SqliteAccountStore:
         return True
 
     def _remember(self, account: Account) -> None:
-        until = _denied_until(account)
+        until = account.denied_until
         if until is None:
             self._denied.pop(account.id, None)
         else:
@@ -81,18 +86,11 @@ class SqliteAccountStore:
 
 def _put(connection: sqlite3.Connection, account: Account) -> bool:
     """Whether the account was in the version before."""
-    record, until = _ACCOUNT.dump_json(account).decode(), _denied_until(account)
+    record, until = _ACCOUNT.dump_json(account).decode(), account.denied_until
     if account.version == 1:
         return connection.execute(INSERT, (account.id, 1, record, until)).rowcount == 1
     values = (account.version, record, until, account.id, account.version - 1)
     return connection.execute(UPDATE, values).rowcount == 1
-
-
-def _denied_until(account: Account) -> int | None:
-    freeze = account.in_force
-    if freeze is None:
-        return None
-    return FOR_EVER if freeze.until is None else freeze.until
 
 
 def _row(action: Action) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ CREATE TABLE actions (
     effect TEXT NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (client_id, transaction_id)
-) WITHOUT ROWID;
+);
 CREATE TABLE card_orders (
     id TEXT PRIMARY KEY,
     account_id TEXT NOT NULL,
@@ -35,5 +35,6 @@ CREATE TABLE card_orders (
     claimed_until INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX card_orders_due ON card_orders (due_at) WHERE state = 'pending';
+CREATE INDEX card_orders_over ON card_orders (due_at) WHERE state IN ('done', 'dropped');
 CREATE INDEX card_orders_by_account ON card_orders (account_id, sequence);
 """

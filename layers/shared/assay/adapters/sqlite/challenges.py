@@ -28,10 +28,16 @@ SENDS = "SELECT * FROM code_sends WHERE client_id = ? AND account_id = ?"
 SENDS_VERSION = "SELECT version FROM code_sends WHERE client_id = ? AND account_id = ?"
 PUT_CONTACT = "INSERT OR REPLACE INTO contacts VALUES (?, ?, ?)"
 CONTACT = "SELECT sealed FROM contacts WHERE client_id = ? AND account_id = ?"
-ENROL = "INSERT OR IGNORE INTO totp_enrolments VALUES (?, ?, ?, ?, ?, ?, ?)"
+REMOVE_CONTACT = "DELETE FROM contacts WHERE client_id = ? AND account_id = ?"
+ENROL = """
+INSERT INTO totp_enrolments VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (client_id, account_id) DO UPDATE SET id = excluded.id, sealed = excluded.sealed,
+    last_step = excluded.last_step, misses = excluded.misses, version = excluded.version
+WHERE NOT confirmed
+"""
 ENROLMENT = "SELECT * FROM totp_enrolments WHERE client_id = ? AND account_id = ?"
 ENROLMENT_VERSION = "SELECT version FROM totp_enrolments WHERE id = ?"
-USE_ENROLMENT = "UPDATE totp_enrolments SET last_step = ?, misses = ?, version = ? WHERE id = ?"
+CHANGE_ENROLMENT = "UPDATE totp_enrolments SET last_step = ?, misses = ?, version = ?, confirmed = ? WHERE id = ?"
 REMOVE_ENROLMENT = "DELETE FROM totp_enrolments WHERE client_id = ? AND account_id = ?"
 COLUMNS = attrgetter(*(field.name for field in fields(Challenge)))
 """The columns are the fields, in their order."""
@@ -86,16 +92,7 @@ class SqliteChallengeStore:
         if enrolment is not None:
             writes.append(_enrolment_write(enrolment))
 
-        def work(connection: sqlite3.Connection) -> bool:
-            if not all(write.is_next(connection) for write in writes):
-                return False
-            for write in writes:
-                connection.execute(write.statement, write.row)
-            for event in events:
-                _announce(connection, event)
-            return True
-
-        return await self._ledger.commits.run(work)
+        return await _save(self._ledger, writes, events)
 
     async def overdue(self, now: int, limit: int) -> list[Challenge]:
         """Pending ones whose time is over, oldest first."""
@@ -122,19 +119,28 @@ class SqliteFactorStore:
         row = (client_id, account_id, sealed)
         await self._ledger.commits.commit([(PUT_CONTACT, row), (INSERT_EVENT, (event.to_json(), event.event))])
 
+    async def remove_contact(self, client_id: str, account_id: str, event: Event) -> bool:
+        """False when there is none."""
+        return await self._write(REMOVE_CONTACT, (client_id, account_id), event)
+
     async def enrolment(self, client_id: str, account_id: str) -> Enrolment | None:
-        """The account's authenticator app."""
+        """The account's authenticator app, confirmed or not."""
         found = _read(self._ledger, ENROLMENT, client_id, account_id)
         if not found:
             return None
-        id_, *_, sealed, last_step, misses, version = found[0]
-        return Enrolment(id_, client_id, account_id, sealed, last_step, tuple(json.loads(misses)), version)
+        id_, *_, sealed, last_step, misses, version, confirmed = found[0]
+        used = (last_step, tuple(json.loads(misses)), version)
+        return Enrolment(id_, client_id, account_id, sealed, *used, is_confirmed=bool(confirmed))
 
     async def enrol(self, enrolment: Enrolment, event: Event) -> bool:
-        """False when the account has one."""
+        """Keeps it, in the place of one that was never confirmed. False when the account has one that was."""
         who = (enrolment.id, enrolment.client_id, enrolment.account_id)
-        used = (enrolment.last_step, json.dumps(enrolment.misses), enrolment.version)
+        used = (enrolment.last_step, json.dumps(enrolment.misses), enrolment.version, enrolment.is_confirmed)
         return await self._write(ENROL, (*who, enrolment.sealed, *used), event)
+
+    async def change_enrolment(self, enrolment: Enrolment, events: Sequence[Event]) -> bool:
+        """Puts it in the place of its version before. False when that is not there any more."""
+        return await _save(self._ledger, [_enrolment_write(enrolment)], events)
 
     async def remove_enrolment(self, client_id: str, account_id: str, event: Event) -> bool:
         """False when there is none."""
@@ -152,6 +158,21 @@ class SqliteFactorStore:
         return await self._ledger.commits.run(work)
 
 
+async def _save(ledger: SqliteLedger, writes: Sequence[_Write], events: Sequence[Event]) -> bool:
+    """All of it, or False and nothing."""
+
+    def work(connection: sqlite3.Connection) -> bool:
+        if not all(write.is_next(connection) for write in writes):
+            return False
+        for write in writes:
+            connection.execute(write.statement, write.row)
+        for event in events:
+            _announce(connection, event)
+        return True
+
+    return await ledger.commits.run(work)
+
+
 def _challenge_write(challenge: Challenge) -> _Write:
     return _Write(PUT_CHALLENGE, COLUMNS(challenge), CHALLENGE_VERSION, (challenge.id,), challenge.version - 1)
 
@@ -162,8 +183,9 @@ def _sends_write(sends: Sends) -> _Write:
 
 
 def _enrolment_write(enrolment: Enrolment) -> _Write:
-    row = (enrolment.last_step, json.dumps(enrolment.misses), enrolment.version, enrolment.id)
-    return _Write(USE_ENROLMENT, row, ENROLMENT_VERSION, (enrolment.id,), enrolment.version - 1)
+    used = (enrolment.last_step, json.dumps(enrolment.misses), enrolment.version, enrolment.is_confirmed)
+    row = (*used, enrolment.id)
+    return _Write(CHANGE_ENROLMENT, row, ENROLMENT_VERSION, (enrolment.id,), enrolment.version - 1)
 
 
 def _challenge(row: Row) -> Challenge:

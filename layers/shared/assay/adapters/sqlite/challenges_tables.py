@@ -42,6 +42,7 @@ CREATE TABLE totp_enrolments (
     last_step INTEGER NOT NULL,
     misses TEXT NOT NULL,
     version INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL,
     UNIQUE (client_id, account_id)
 ) WITHOUT ROWID;
 """

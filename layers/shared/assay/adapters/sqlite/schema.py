@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assay.adapters.sqlite.accounts_tables import ACCOUNTS
 from assay.adapters.sqlite.challenges_tables import CHALLENGES
+from assay.adapters.sqlite.client_events_tables import CLIENT_EVENTS
 from assay.audit.chain import START
 from assay.errors import StorageError
 
@@ -211,7 +212,7 @@ CREATE TABLE alert_windows (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = {1: AUDIT, 2: EVENT_KINDS + IDENTITY + AUDIT_OBJECTS + ALERTS + CHALLENGES + ACCOUNTS}
+MIGRATIONS = {1: AUDIT, 2: EVENT_KINDS + IDENTITY + AUDIT_OBJECTS + ALERTS + CHALLENGES + ACCOUNTS + CLIENT_EVENTS}
 """What brings a file from a version to the next one."""
 
 

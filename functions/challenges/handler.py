@@ -1,0 +1,56 @@
+"""AWS Lambda entry point: a batch of messages from the queue, a run of the schedule, or a request to the API."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any, Protocol
+
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from assay.adapters.aws.queue_batches import QueueBatches
+from assay.challenges.scored import read_asked
+from assay.http.on_demand import HttpOnDemand
+from functions.challenges.aws import open_function
+from functions.challenges.bootstrap import Settings
+
+RESERVE_MS = 14_000
+"""For the codes under way when time runs out, of 10 s at most, and for what is kept of them."""
+SCHEDULED = "Scheduled Event"
+
+
+class Context(Protocol):
+    """What is used of Lambda's context."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the invocation is cut off."""
+        ...
+
+
+_loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
+_opened = AsyncExitStack()  # never closed: what is open ends with the process
+_function = _loop.run_until_complete(open_function(Settings.from_environment(), _opened))
+_http = HttpOnDemand(_function.app, _loop)
+_batches = QueueBatches("challenges", read_asked)
+_metrics = Metrics(namespace="Assay", service="challenges")
+
+
+def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arrive, and HTTP has an answer of its own
+    """A batch: begins the challenges, answers with the ids of what cannot be read. The schedule: ends what is overdue.
+
+    Raises `StorageError`, and then the whole batch comes again; `RequestError` for anything else.
+    """
+    if _http.takes(event):
+        return _http.answer(event, context)
+    if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
+        return _sweep(context)
+    _loop.run_until_complete(_function.open(_batches.take(event)))
+    return _batches.answer()
+
+
+def _sweep(context: Context) -> dict[str, int]:
+    sweeping = _function.sweep(lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
+    attempts = _loop.run_until_complete(sweeping)
+    _metrics.add_metric(name="Attempts", unit=MetricUnit.Count, value=attempts)
+    _metrics.flush_metrics()
+    return {"attempts": attempts}

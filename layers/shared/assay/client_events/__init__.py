@@ -1,0 +1,1 @@
+"""What clients are told of their transactions after the verdict."""
