@@ -78,6 +78,7 @@ def _freeze(story: _Story) -> None:
     verdict = story.pay(3, "score_genuine.json", account)
     denied = verdict["triggered_by"] == "DENY_LIST"
     story.tell("its next payment is looked at again", "denied" if denied else "not denied", "not denied")
+    _told(story, account)
 
 
 def _challenge(story: _Story, number: int, account: str, *, right: bool) -> None:
@@ -96,6 +97,17 @@ def _challenge(story: _Story, number: int, account: str, *, right: bool) -> None
     what = "the customer types the code from the mailbox" if right else "somebody guesses five times"
     became = f"{outcome.get('status')}, {outcome.get('decision')}"
     story.tell(what, became, "passed, APPROVE" if right else "failed, DECLINE")
+
+
+def _told(story: _Story, account: str) -> None:
+    expected = ["frozen", "blocked", "released"]
+    told = _eventually(lambda: _feed(story, account), lambda kinds: len(kinds) >= len(expected))
+    story.tell("what the client is told of it, by GET /events", ", ".join(told), ", ".join(expected))
+
+
+def _feed(story: _Story, account: str) -> list[str]:
+    events = story.client.get("/events?limit=200").raise_for_status().json()["events"]
+    return [event["type"].partition(".")[2] for event in events if event["data"].get("account_id") == account]
 
 
 def _status(story: _Story, account: str) -> str:

@@ -39,7 +39,7 @@ def told_of(client: httpx.Client, **about: str) -> list[str]:
     """Kinds of the events about this that the client has been told of, oldest first."""
     answer = client.get("/events?limit=200")
     assert answer.status_code == 200, answer.text
-    return [event["event"] for event in answer.json()["events"] if about.items() <= event["data"].items()]
+    return [event["type"] for event in answer.json()["events"] if about.items() <= event["data"].items()]
 
 
 def test_a_decline_freezes_the_account_until_it_is_released(
