@@ -1,0 +1,103 @@
+"""What was scored, as a data frame: of the embedded installation's file, or of an archive of scored events."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+
+from assay.adapters.archives import open_archive
+from assay.adapters.sqlite.schema import open_reader
+from assay.errors import StorageError
+from assay.intelligence import archived
+from assay.intelligence.scored_table import COLUMNS, IDENTITY, decoded, empty
+from assay.moments import microseconds
+from local.embedded import Places
+
+Source = Places | str
+"""The embedded installation, or the location of an archive: `s3://bucket/prefix`, or a folder."""
+AT_ONCE = 20_000
+"""Events that are decoded together: their bodies are some 2 kB each."""
+SINCE = "SELECT body FROM scored_events WHERE decided_at >= ?"
+ALL = "SELECT body FROM scored_events"
+
+
+def scored_table(
+    source: Source,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    columns: Sequence[str] = COLUMNS,
+) -> pl.DataFrame:
+    """One row per scored event with `since <= occurred_at < until`, in the order of that moment.
+
+    Columns: who and what (client_id, transaction_id, occurred_at, decided_at, account_id, device_id, ip_address,
+    counterparty_id, transaction_type, merchant_category), the verdict (decision, triggered_by, fraud_score, if_score,
+    ae_error, rules_flag, triggered_rules, is_early_exit, degraded, release_version, release_hash), and every feature of
+    the catalogue, `amount` being in the base currency. Moments are UTC; null is unknown. The fewer columns are asked
+    for, the faster it is. Raises `StorageError`.
+    """
+    frames = list(scored_frames(source, since, until, (*columns, "occurred_at")))
+    table = pl.concat([empty((*columns, "occurred_at")), *frames]) if frames else empty((*columns, "occurred_at"))
+    return table.sort("occurred_at", maintain_order=True).select(columns)
+
+
+def scored_frames(
+    source: Source,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    columns: Sequence[str] = COLUMNS,
+) -> Iterator[pl.DataFrame]:
+    """The rows of `scored_table` part by part, for what need not hold them all. Ordered neither within nor among."""
+    asked = list(dict.fromkeys([*columns, *IDENTITY, "occurred_at"]))
+    batches = _of_archive(source, since) if isinstance(source, str) else _of_database(source, since)
+    for frame in decoded(batches, asked):
+        rows = frame.unique(IDENTITY, keep="first", maintain_order=True)
+        yield rows.filter(*_within(since, until)).select(list(dict.fromkeys(columns)))
+
+
+def _within(since: datetime | None, until: datetime | None) -> list[pl.Expr]:
+    moment = pl.col("occurred_at")
+    bounds = [moment.is_not_null()]
+    if since is not None:
+        bounds.append(moment >= since.astimezone(UTC))
+    if until is not None:
+        bounds.append(moment < until.astimezone(UTC))
+    return bounds
+
+
+def _of_database(places: Places, since: datetime | None) -> Iterator[list[bytes]]:
+    if not places.database.is_file():
+        raise StorageError(f"{places.database}: there is no such file")
+    try:
+        reader = open_reader(places.database)
+        try:
+            rows = reader.execute(ALL) if since is None else reader.execute(SINCE, (_first(since),))
+            while bodies := [body for (body,) in rows.fetchmany(AT_ONCE)]:
+                yield bodies
+        finally:
+            reader.close()
+    except sqlite3.Error as error:
+        raise StorageError(f"{places.database.name}: {error}") from error
+
+
+def _first(since: datetime) -> int:
+    return microseconds(since.astimezone(UTC) - archived.LATE)
+
+
+def _of_archive(location: str, since: datetime | None) -> Iterator[list[bytes]]:
+    """A day at a time: what came twice is on the same day."""
+    loop = asyncio.new_event_loop()
+    try:
+        days = archived.days(open_archive(location), since)
+        while (day := loop.run_until_complete(_next(days))) is not None:
+            yield day
+        loop.run_until_complete(days.aclose())  # type: ignore[attr-defined]
+    finally:
+        loop.close()
+
+
+async def _next(days: AsyncIterator[list[bytes]]) -> list[bytes] | None:
+    return await anext(days, None)
