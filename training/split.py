@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.settings import TrainingDataError
+
 DAY = 86400.0
 
 
@@ -43,6 +45,8 @@ def split_by_time(start: float, end: float) -> Split:
     """2 % warm-up, 52 % train, 17 % calibrate, 12 % mature, 17 % test of the time from `start` to `end` (seconds)."""
     length = end - start
     if length < 20 * DAY:
-        raise ValueError("at least 20 days: labels take weeks to arrive")
+        raise TrainingDataError(
+            f"{max(0.0, length / DAY):.0f} days to learn from; at least 20: labels take weeks to arrive"
+        )
     at = [start + length * share for share in (0.02, 0.54, 0.71, 0.83)]
     return Split(at[0], at[1], at[2], at[3], end)
