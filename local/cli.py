@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from local.commands import actions, alerts, audit, identity, learning, offline, release, serving
+from local.commands import actions, alerts, audit, feedback, identity, learning, offline, release, serving
 
 app = typer.Typer(
     help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
@@ -18,6 +18,7 @@ app.add_typer(identity.users, name="users")
 app.add_typer(identity.clients, name="clients")
 app.add_typer(identity.keys, name="keys")
 app.add_typer(actions.app, name="actions")
+app.add_typer(feedback.app, name="feedback")
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from functions.alerts import openapi as alerts
 from functions.audit_log import openapi as audit_log
 from functions.challenges import openapi as challenges
 from functions.orchestrator import openapi as orchestrator
+from functions.post_auth_intelligence import openapi as post_auth_intelligence
 from functions.users import openapi as users
 
 FILE = Path(assay.http.__path__[0]) / "openapi.json"
@@ -26,6 +27,7 @@ PARTS = (
     action_layer.DESCRIPTION,
     challenges.DESCRIPTION,
     users.DESCRIPTION,
+    post_auth_intelligence.DESCRIPTION,
     alerts.DESCRIPTION,
     audit_log.DESCRIPTION,
 )

@@ -72,6 +72,13 @@ TABLE = {
     ("GET", "/challenges/{challenge_id}"): Row({*PERSONS, SHOP}, {ABSENT: 404}),
     ("POST", "/challenges/{challenge_id}/verify"): Row({SHOP}, {ABSENT: 422}),
     ("POST", "/challenges/{challenge_id}/resend"): Row({SHOP}, {ABSENT: 404}),
+    ("POST", "/feedback"): Row({ANALYST, LEAD, ADMIN, SHOP}, 422),
+    ("GET", "/feedback"): Row({ANALYST, LEAD, ADMIN, SHOP}, 200),
+    ("POST", "/feedback/import"): Row({ANALYST, LEAD, ADMIN, SHOP}, 422, media_type="text/csv"),
+    ("GET", "/feedback/{transaction_id}"): Row(
+        {ANALYST, LEAD, ADMIN, SHOP}, {OWN: 200, OTHER: 404, ABSENT: 404}, persons=THERE
+    ),
+    ("GET", "/intelligence/rules"): Row(PERSONS, 200),
     ("GET", "/health"): Row(EVERYBODY, 200),
     ("GET", "/ready"): Row(EVERYBODY, 200),
     ("GET", "/docs"): Row(EVERYBODY, 200),
@@ -169,6 +176,9 @@ async def _world(town: Town) -> World:
         payment = json.loads((EVENTS / "score_genuine.json").read_text()) | {"transaction_id": f"of-{client}"}
         scored = await town.call("POST", "/score", headers=bearer(tokens[client]), json=payment)
         assert scored.status_code == 200, scored.text
+        label = {"transaction_id": f"of-{client}", "label": "legitimate"}
+        labelled = await town.call("POST", "/feedback", headers=bearer(tokens[client]), json=label)
+        assert labelled.status_code == 200, labelled.text
     fewer = {"scopes": ["events:write"]}
     assert (await town.call("PATCH", f"/clients/{FEEDER}", headers=town.admin.bearer, json=fewer)).status_code == 200
     tokens[FEEDER] = (await town.client_token(FEEDER, secret)).json()["access_token"]

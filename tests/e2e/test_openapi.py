@@ -54,6 +54,11 @@ ROUTES = {
     ("DELETE", "/accounts/{account_id}/totp"): {204, 401, 403, 404, 422, 503},
     ("GET", "/accounts/{account_id}/status"): {200, 401, 403, 422, 503},
     ("POST", "/accounts/{account_id}/release"): {200, 400, 401, 403, 409, 413, 415, 422, 503},
+    ("POST", "/feedback"): {200, 400, 401, 403, 404, 409, 413, 415, 422, 503},
+    ("GET", "/feedback"): {200, 401, 403, 422, 503},
+    ("POST", "/feedback/import"): {200, 400, 401, 403, 413, 415, 422, 503},
+    ("GET", "/feedback/{transaction_id}"): {200, 401, 403, 404, 422, 503},
+    ("GET", "/intelligence/rules"): {200, 401, 403, 422, 503},
     ("GET", "/health"): {200},
     ("GET", "/ready"): {200, 503},
 }

@@ -15,6 +15,8 @@ ACCOUNTS = "accounts:read"
 RELEASE = "accounts:release"
 CHALLENGES = "challenges:write"
 CHALLENGES_READ = "challenges:read"
+INTELLIGENCE = "intelligence:read"
+"""What is seen over all clients' transactions: for persons."""
 
 CLIENT_SCOPES = (SCORE, EVENTS, DECISIONS, LABELS, ALERTS, AUDIT, ACCOUNTS, CHALLENGES, CHALLENGES_READ)
 """What a service client can be given: neither the administration of users and clients nor what persons answer for."""
@@ -30,7 +32,7 @@ class Role(StrEnum):
 
 
 _ADDED = {
-    Role.VIEWER: (DECISIONS, ALERTS, ACCOUNTS, CHALLENGES_READ),
+    Role.VIEWER: (DECISIONS, ALERTS, ACCOUNTS, CHALLENGES_READ, INTELLIGENCE),
     Role.ANALYST: (LABELS, RELEASE),
     Role.LEAD: (AUDIT,),
     Role.ADMIN: (IDENTITY,),
