@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from local.commands import actions, alerts, audit, feedback, identity, learning, offline, release, serving
+from local.commands import actions, alerts, audit, backtest, feedback, identity, learning, offline, release, serving
 
 app = typer.Typer(
     help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
-for commands in (serving.app, offline.app, learning.app):
+for commands in (serving.app, offline.app, learning.app, backtest.app):
     app.add_typer(commands)
 app.add_typer(release.app, name="release")
 app.add_typer(audit.app, name="audit")
