@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
@@ -15,8 +15,11 @@ from assay.ports import DecisionRecord
 from assay.schemas.base import Contract, FeatureValue
 from assay.schemas.geoip import GeoIpResult
 from assay.schemas.stages import Decision, DecisionRequest, DecisionResult, RulesResult, StandInUsage
-from assay.schemas.verdict import ChallengeRef, FraudVerdict, ReleaseRef
+from assay.schemas.verdict import ChallengeRef, FraudVerdict
 from functions.orchestrator.intake import Submission
+
+if TYPE_CHECKING:
+    from functions.orchestrator.pipeline import Deciding
 
 PROFILE, DENY_LIST = "profile", "deny_list"
 
@@ -26,6 +29,8 @@ class Case:
     """What is known so far."""
 
     submission: Submission
+    by: Deciding
+    """What decides it, from beginning to end."""
     started: float
     """On the stage client's clock, in seconds."""
     time_s: float
@@ -73,14 +78,13 @@ def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequ
         deny_listed=deny_listed,
         deny_list_known=DENY_LIST not in case.degraded,
         stand_in_usage=usage,
+        release=case.by.settings.release.hash,
     )
 
 
-def verdict_of(
-    case: Case, result: DecisionResult, release: ReleaseRef, decided_at: datetime, challenge_ttl_s: int | None
-) -> FraudVerdict:
+def verdict_of(case: Case, result: DecisionResult, decided_at: datetime) -> FraudVerdict:
     """The answer to the caller."""
-    rules, scores = case.rules, case.scores
+    rules, scores, settings = case.rules, case.scores, case.by.settings
     return FraudVerdict(
         transaction_id=case.submission.transaction.transaction_id,
         decision=result.decision,
@@ -95,8 +99,8 @@ def verdict_of(
         triggered_by=result.triggered_by,
         is_early_exit=result.is_early_exit,
         degraded=case.degraded,
-        release=release,
-        challenge=_challenge(case, result, decided_at, challenge_ttl_s),
+        release=settings.release,
+        challenge=_challenge(case, result, decided_at, settings.challenge_ttl_s),
         decided_at=decided_at,
         timings_us=case.timings_us,
     )

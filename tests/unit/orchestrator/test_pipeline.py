@@ -86,7 +86,7 @@ def run(
         tmp_path.mkdir(exist_ok=True)
         ledger = SqliteLedger(tmp_path / "assay.db")
         inline = {name: call for name, call in {**GOOD, **stages}.items() if name not in (remote or {})}
-        settings = Settings(ReleaseRef(version="1", hash="h"), deadline_s, strict, frozenset({"denied"}))
+        settings = Settings(ReleaseRef(version="1", hash="h"), deadline_s, RATES, strict, frozenset({"denied"}))
         pipeline = Pipeline(
             StageClient(inline, remote), SqliteProfileStore(ledger), SqliteDecisionStore(ledger), settings
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from assay.schemas.base import Contract, FeatureValue, Finite, Probability
+from assay.schemas.base import Contract, FeatureValue, Finite, Probability, Token
 
 
 class RulesFlag(StrEnum):
@@ -39,11 +39,14 @@ class ScoringInput(Contract):
 
     `features` maps the names of `assay.features.catalog` to values; a name that is absent is unknown.
     `explain` asks a model stage for its contributions even where they could not matter for the verdict.
+    `release` is the hash of what the whole verdict is made by: a stage answers by it, or not at all. None: by the
+    champion, as the stage knows it.
     """
 
     transaction_id: str
     features: dict[str, FeatureValue]
     explain: bool = False
+    release: Token | None = None
 
 
 class FiredRule(Contract):
@@ -126,6 +129,8 @@ class DecisionRequest(Contract):
     deny_list_known: bool = True
     """False when it could not be found out whether the account is frozen."""
     stand_in_usage: StandInUsage = StandInUsage()
+    release: Token | None = None
+    """As in `ScoringInput`."""
 
 
 class Reason(Contract):
