@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import typer
 
-from local.commands import actions, alerts, audit, backtest, feedback, identity, learning, offline, release, serving
+from local.commands import (
+    actions,
+    alerts,
+    audit,
+    backtest,
+    evaluate,
+    feedback,
+    identity,
+    learning,
+    offline,
+    release,
+    serving,
+    simulate,
+)
 
 app = typer.Typer(
     help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
-for commands in (serving.app, offline.app, learning.app, backtest.app):
+for commands in (serving.app, offline.app, learning.app, simulate.app, backtest.app):
     app.add_typer(commands)
 app.add_typer(release.app, name="release")
 app.add_typer(audit.app, name="audit")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(identity.users, name="users")
 app.add_typer(identity.clients, name="clients")

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from assay.errors import ReleaseError
-from assay.release import champion, load_or_create_signing_key, set_champion
+from assay.release.keys import load_or_create_signing_key
+from assay.release.registry import champion, set_champion
 from training.datasets import ColumnMapping
 from training.report_html import write_report
 from training.settings import Settings

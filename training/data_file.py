@@ -1,6 +1,6 @@
 """History in files, as `assay simulate --out` writes it or a mapping describes it -> the table that training reads.
 
-Features are computed here, by the code that serves. Logins are in the file's neighbour `NAME.logins.SUFFIX`, if any.
+Features are computed here, by the code that serves. Logins are in the file's neighbour `NAME.logins.csv`, if any.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def table_of_file(
 
 def logins_file(path: Path) -> Path:
     """Where the logins that belong to a file of transactions are."""
-    return path.with_name(f"{path.stem}.logins{path.suffix}")
+    return path.with_name(f"{path.stem}.logins.csv")
 
 
 def _known(event: LabelledTransaction, delay: float | None) -> float | None:
@@ -74,10 +74,8 @@ def _logins(path: Path) -> Iterator[Login]:
     if not file.is_file():
         return
     try:
-        frame = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, infer_schema=False)
-        moments = frame["occurred_at"]
-        if moments.dtype == pl.String:
-            moments = moments.str.to_datetime(time_unit="us", time_zone="UTC")
+        frame = pl.read_csv(file, infer_schema=False)
+        moments = frame["occurred_at"].str.to_datetime(time_unit="us", time_zone="UTC")
         columns = frame.select(*LOGINS).with_columns(moments.dt.epoch("us").alias("occurred_at")).sort("occurred_at")
     except pl.exceptions.PolarsError as error:
         raise TrainingDataError(f"{file.name}: {error}") from None

@@ -16,8 +16,9 @@ from assay.features.catalog import NAMES
 from assay.features.profile import Profile
 from assay.features.rates import Rates
 from assay.policy import Policy
-from assay.release import champion, open_release
 from assay.release.models import load_autoencoder, load_isolation_forest, load_xgboost, vectoriser
+from assay.release.registry import champion
+from assay.release.store import open_release
 from assay.rules.ruleset import RuleSet
 from training.costs import ScoreThresholds
 from training.package import trained_policy
