@@ -179,7 +179,9 @@ class Embedded:
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
         self.relay = Relay(self.outbox, consumers, {audit.name: AUDIT_IDLE_S, self.alerts.recorder.name: ALERTS_IDLE_S})
         decisions = SqliteDecisionStore(self.ledger)
-        self.pipeline = Pipeline(client, profile, decisions, settings, deny_list=self.actions.store)
+        self.pipeline = Pipeline(
+            client, profile, decisions, settings, deny_list=self.actions.store, standings=self.labels.effects
+        )
         self.releases = Releases(places, release, self.ledger, notes)
         self.releases.decide_by(self.pipeline, stages_of)
         parts = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from assay.features.transaction import MONEY_SCALE
+from assay.labels.ports import Standing, TokenKind
 from assay.ports import DecisionRecord
 from assay.schemas.base import Contract, FeatureValue
 from assay.schemas.geoip import GeoIpResult
@@ -64,8 +65,18 @@ class Case:
         found = (transaction.account, transaction.device, transaction.address, transaction.counterparty)
         return {token for token in found if token is not None}
 
+    def labelled(self) -> dict[TokenKind, str]:
+        """What a label of another transaction may say something about."""
+        transaction = self.submission.transaction
+        named: dict[TokenKind, str | None] = {
+            "account": transaction.account,
+            "device": transaction.device,
+            "counterparty": transaction.counterparty,
+        }
+        return {kind: token for kind, token in named.items() if token is not None}
 
-def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequest:
+
+def question(case: Case, standing: Standing, usage: StandInUsage) -> DecisionRequest:
     """What the decision engine is asked."""
     return DecisionRequest(
         transaction_id=case.submission.transaction.transaction_id,
@@ -75,7 +86,8 @@ def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequ
         autoencoder=case.scores.get("autoencoder"),
         xgboost_classifier=case.scores.get("xgboost_classifier"),
         profile_known=PROFILE not in case.degraded,
-        deny_listed=deny_listed,
+        deny_listed=standing.is_denied,
+        trusted=standing.is_trusted,
         deny_list_known=DENY_LIST not in case.degraded,
         stand_in_usage=usage,
         release=case.by.settings.release.hash,

@@ -17,6 +17,7 @@ from assay.features.profile import unknown_features
 from assay.features.rates import FILE as RATES
 from assay.features.rates import Rates
 from assay.geoip import GEOIP
+from assay.labels.ports import NOTHING_KNOWN, Standing, Standings
 from assay.policy import FILE, ChallengeLimits, Policy
 from assay.ports import DecisionStore, DenyList, ProfileStore
 from assay.problems import Problem, unavailable
@@ -85,10 +86,11 @@ class Pipeline:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         observer: Callable[[FraudVerdict], None] | None = None,
         deny_list: DenyList | None = None,
+        standings: Standings | None = None,
     ) -> None:
         """`observer` is told of every verdict once it is durable, and must not raise.
 
-        `deny_list`: denies besides the policy's own list.
+        `deny_list`: denies besides the policy's own list. `standings`: what labels say, which may deny as well.
         """
         self.deciding = Deciding(client, settings)
         """What decides the next transaction."""
@@ -97,6 +99,7 @@ class Pipeline:
         self._now = now
         self._observer = observer
         self._deny_list = deny_list
+        self._standings = standings
         self._under_way: dict[tuple[str, str], tuple[bytes, asyncio.Future[bytes]]] = {}
 
     def switch(self, client: StageClient, settings: Settings) -> None:
@@ -222,8 +225,8 @@ class Pipeline:
         lap = perf_counter_ns()
         account = case.submission.transaction.account
         usage = await self._decisions.stand_in_usage(account) if account else NOTHING_USED
-        denied = await self._is_denied(case)
-        result = await case.by.client.call(stages.DECISION_ENGINE, question(case, denied, usage), case.until(1.0))
+        standing = await self._standing(case)
+        result = await case.by.client.call(stages.DECISION_ENGINE, question(case, standing, usage), case.until(1.0))
         case.lap("decision_engine", lap)
         case.lap("total", start)
         decided_at = self._now()
@@ -234,23 +237,28 @@ class Pipeline:
             self._observer(verdict)
         return body
 
-    async def _is_denied(self, case: Case) -> bool:
-        """By the policy, or because the account is frozen. When that is not known, the deny list is a missing part."""
+    async def _standing(self, case: Case) -> Standing:
+        """Whether it is denied, by the policy, a frozen account or a label; whether a label makes its account trusted.
+
+        When that is not known, the deny list is a missing part.
+        """
         listed = case.by.settings.deny_list
         if listed and not listed.isdisjoint(case.tokens()):
-            return True
+            return Standing(is_denied=True)
         account = case.submission.transaction.account
-        if self._deny_list is None or account is None:
-            return False
+        if account is None:
+            return NOTHING_KNOWN
         try:
             async with asyncio.timeout(case.until(DENY_LIST_SHARE) - case.by.client.clock()):
-                return await self._deny_list.denies(account)
+                if self._deny_list is not None and await self._deny_list.denies(account):
+                    return Standing(is_denied=True)
+                return NOTHING_KNOWN if self._standings is None else await self._standings.standing(case.labelled())
         except (StorageError, TimeoutError) as error:
             if case.by.settings.strict:
                 raise StorageError(f"deny list: {error or 'no time'}") from error
             log.warning("decided without the deny list: %s", str(error) or "no time")
             case.degraded.append(DENY_LIST)
-            return False
+            return NOTHING_KNOWN
 
     async def _run_stages(self, case: Case, explain: bool) -> None:
         """Rules first; the models only when no rule blocks."""

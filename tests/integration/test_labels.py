@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from assay.adapters.sqlite.labels_effects import SqliteEffectStore
+from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.features.transaction import Transaction
 from assay.identity.scopes import Role
+from assay.labels.ports import Effect, Standing, TokenKind
 from assay.policy import Feedback as Limits
 from functions.post_auth_intelligence import feedback_csv
 from local.labels import labels_table
 from tests.harness.identity import Town, bearer, run
+from tests.harness.labels import START
 from tests.harness.service import EVENTS
 
 CSV = {"Content-Type": "text/csv"}
@@ -26,10 +31,11 @@ async def shop(town: Town, name: str = "shop") -> dict[str, str]:
     return bearer((await town.client_token(name, secret)).json()["access_token"])
 
 
-async def score(town: Town, client: dict[str, str], transaction: str, file: str = "genuine", **changes: Any) -> None:
+async def score(town: Town, client: dict[str, str], transaction: str, file: str = "genuine", **changes: Any) -> Any:
     body = {**json.loads((EVENTS / f"score_{file}.json").read_text()), "transaction_id": transaction, **changes}
     answer = await town.call("POST", "/score", headers=client, json=body)
     assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 async def label(town: Town, who: dict[str, str], transaction: str, label: str, **more: str) -> Any:
@@ -205,3 +211,68 @@ def test_what_labels_say_of_the_rules(tmp_path: Path) -> None:
             assert bad.status_code == 422
 
     run(tmp_path, scenario)
+
+
+def test_the_device_of_a_confirmed_fraud_is_denied_until_the_label_changes(tmp_path: Path) -> None:
+    async def scenario(town: Town) -> None:
+        client = await shop(town)
+        await score(town, client, "t1", device_id="stolen")
+        await label(town, client, "t1", "fraud_confirmed")
+        await town.embedded.relay.drain()
+        denied = await score(town, client, "t2", account_id="somebody-else", device_id="stolen")
+        assert (denied["decision"], denied["triggered_by"]) == ("DECLINE", "DENY_LIST")
+        other = await score(town, client, "t3", account_id="somebody-else", device_id="own")
+        assert other["triggered_by"] != "DENY_LIST"
+        await label(town, client, "t1", "inconclusive")
+        await town.embedded.relay.drain()
+        free = await score(town, client, "t4", account_id="somebody-else", device_id="stolen")
+        assert free["triggered_by"] != "DENY_LIST"
+
+    run(tmp_path, scenario)
+
+
+def test_an_account_that_was_cleared_is_not_challenged_for_flags(tmp_path: Path) -> None:
+    # Fired flags and quiet models: the caller knows the account, only the device is new.
+    given = {"new_device_flag": 1, "device_seen_before": 1, "tx_frequency_ratio": 1.0}
+
+    async def scenario(town: Town) -> None:
+        client = await shop(town)
+        before = await score(town, client, "t1", account_id="cleared", features=given, amount=10)
+        assert (before["decision"], before["triggered_by"]) == ("CHALLENGE", "RULES_FLAG")
+        await label(town, client, "t1", "false_positive")
+        await town.embedded.relay.drain()
+        after = await score(town, client, "t2", account_id="cleared", features=given, amount=10)
+        assert (after["decision"], after["triggered_by"]) == ("APPROVE", "ANALYST_TRUST")
+        assert [reason["code"] for reason in after["reasons"]] == ["trust:analyst"]
+        other = await score(town, client, "t3", account_id="not-cleared", features=given, amount=10)
+        assert other["decision"] == "CHALLENGE"
+        await label(town, client, "t1", "fraud_confirmed")
+        await town.embedded.relay.drain()
+        again = await score(town, client, "t4", account_id="cleared", features=given, amount=10, device_id="d-2")
+        assert again["triggered_by"] == "RULES_FLAG"
+
+    run(tmp_path, scenario)
+
+
+def test_effects_outlive_the_process_but_not_their_time(tmp_path: Path) -> None:
+    now = [START]
+
+    async def main() -> None:
+        ledger = SqliteLedger(tmp_path / "assay.db")
+        store = SqliteEffectStore(ledger, lambda: now[0])
+        device, trust = Effect("deny", "device", "d", START + 2), Effect("trust", "account", "a", START + 9)
+        for _ in range(2):
+            await store.replace("shop", "t1", [device, trust])
+        await store.replace("shop", "t2", [Effect("deny", "device", "d", START + 5)])
+        again = SqliteEffectStore(ledger, lambda: now[0])
+        tokens: dict[TokenKind, str] = {"account": "a", "device": "d"}
+        assert await again.standing(tokens) == await store.standing(tokens) == Standing(True, True)
+        assert await store.standing({"account": "d", "device": "a"}) == Standing()
+        await store.replace("shop", "t2", [])
+        now[0] = START + 2
+        assert await store.standing(tokens) == await again.standing({"account": "a"}) == Standing(False, True)
+        await store.replace("shop", "t1", [])
+        assert await store.standing(tokens) == Standing()
+        await ledger.close()
+
+    asyncio.run(main())

@@ -77,6 +77,9 @@ class Standing:
     is_trusted: bool = False
 
 
+NOTHING_KNOWN = Standing()
+
+
 class Standings(Protocol):
     """Asked for every score."""
 

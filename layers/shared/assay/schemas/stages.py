@@ -125,9 +125,11 @@ class DecisionRequest(Contract):
     xgboost_classifier: FraudScore | None
     profile_known: bool = True
     deny_listed: bool = False
-    """The policy's deny list names one of the transaction's tokens, or its account is frozen."""
+    """The policy's deny list or a label denies one of the transaction's tokens, or its account is frozen."""
     deny_list_known: bool = True
     """False when it could not be found out whether the account is frozen."""
+    trusted: bool = False
+    """An analyst has cleared the account, not long ago."""
     stand_in_usage: StandInUsage = StandInUsage()
     release: Token | None = None
     """As in `ScoringInput`."""
@@ -137,7 +139,7 @@ class Reason(Contract):
     """One thing that really moved the outcome."""
 
     code: str
-    """`rule:<id>`, `feature:<name>`, `model:<stage>` or `stand_in:<what is missing>`."""
+    """`rule:<id>`, `feature:<name>`, `model:<stage>`, `stand_in:<what is missing>` or `trust:analyst`."""
     weight: Finite
     """Weight of evidence in log-odds; reasons are ranked by it across rules and models."""
     analyst_text: str
