@@ -184,6 +184,7 @@ class Embedded:
         )
         self.releases = Releases(places, release, self.ledger, notes)
         self.releases.decide_by(self.pipeline, stages_of)
+        self.releases.champion.follow(self.labels.prepare)
         parts = [
             routes(Api(self.pipeline, profile, access, self._readiness, notes)),
             user_routes(identity.build(self.ledger, revocations, access, places.keys)),

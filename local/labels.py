@@ -51,6 +51,15 @@ class Labels:
         self.consumer = LabelEffects(store, profile, self.effects, limits)
         self.api = Api(Feedback(SqliteSubjects(ledger), store, limits), access)
 
+    def prepare(self, release: Release) -> Callable[[], None]:
+        """What makes another release's policy hold. Raises `PolicyError`, `ReleaseError`."""
+        limits = Policy.load(release.read(FILE)).feedback
+
+        def switch() -> None:
+            self.api.feedback.limits = self.consumer.policy = limits
+
+        return switch
+
 
 def import_file(database: Path, release: Release, file: Path, email: str, client_id: str | None) -> ImportReport:
     """Takes a file's labels from a user, beside a running server or without one.

@@ -44,7 +44,8 @@ class Feedback:
         """`now`: in microseconds."""
         self._subjects = subjects
         self.store = store
-        self._limits = limits
+        self.limits = limits
+        """Of the release that decides: another may be set at any time."""
         self._now = now
 
     async def take(self, sender: Sender, requests: Sequence[LabelRequest]) -> list[Taken | Refusal]:
@@ -71,7 +72,7 @@ class Feedback:
             return Refusal.AHEAD
         if dated is not None and labelled_at < subject.time:
             return Refusal.EARLY
-        limits = self._limits
+        limits = self.limits
         return Sent(
             subject=subject,
             opinion=Opinion(request.label, sender.id, now, labelled_at, request.note),

@@ -28,7 +28,8 @@ class LabelEffects:
         self._labels = labels
         self._profile = profile
         self._effects = effects
-        self._policy = policy
+        self.policy = policy
+        """Of the release that decides: another may be set at any time."""
 
     async def handle(self, events: Sequence[OutboxEvent]) -> None:
         """Brings everything about the events' transactions up to date. Raises `PoisonEvent`, `StorageError`."""
@@ -38,7 +39,7 @@ class LabelEffects:
                 continue
             is_fraud = current.label is Label.FRAUD_CONFIRMED
             await self._profile.record_label(client_id, transaction_id, is_fraud=is_fraud)
-            effects = list(effects_of(labelling.subject, current, self._policy))
+            effects = list(effects_of(labelling.subject, current, self.policy))
             await self._effects.replace(client_id, transaction_id, effects)
 
 

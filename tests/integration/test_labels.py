@@ -144,7 +144,7 @@ def test_a_file_is_taken_as_far_as_it_can_be_read(tmp_path: Path, monkeypatch: p
 
 def test_beyond_the_allowance_a_second_person_is_needed(tmp_path: Path) -> None:
     async def scenario(town: Town) -> None:
-        town.embedded.labels.api.feedback._limits = Limits(per_person_and_day=2)
+        town.embedded.labels.api.feedback.limits = Limits(per_person_and_day=2)
         client = await shop(town)
         ana, ben = [await town.person(Role.ANALYST) for _ in range(2)]
         for name in ("a", "b", "c", "d"):
