@@ -115,7 +115,8 @@ class RegistryCommands:
         return move
 
     def _tell(self, moves: Sequence[Move], aws: OnAws | None) -> None:
-        asyncio.run(tell(self._places, moves) if aws is None else _publish(moves, aws))
+        if moves:
+            asyncio.run(tell(self._places, moves) if aws is None else _publish(moves, aws))
 
     def _listed(self, version: str, state: str, found: Pointer | None) -> Listed:
         try:

@@ -23,7 +23,7 @@ from local.background import Periodic
 if TYPE_CHECKING:
     from local.embedded import Places
 
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 1.0
 TOLD = 2
 """Moves that are announced when one is seen: the command before may have ended too soon."""
 

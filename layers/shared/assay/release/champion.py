@@ -48,9 +48,10 @@ class Champion:
         self._clock = clock
         self._followers: list[Prepare] = []
         self._looking = threading.Lock()
-        self._known = b""
+        self._known: bytes | None = None
         """The pointer that was looked at last, with nothing left to do."""
-        self._refused: tuple[bytes, float] = (b"", 0.0)
+        self._refused: bytes | None = None
+        self._refused_at = 0.0
         self._told = ""
 
     def current(self) -> Release:
@@ -94,14 +95,13 @@ class Champion:
         if body == self._known:
             self._note("")
             return None
-        refused, at = self._refused
-        if body == refused and self._clock() - at < RETRY_S:
+        if body == self._refused and self._clock() - self._refused_at < RETRY_S:
             return None
-        self._refused = (body, self._clock())
+        self._refused, self._refused_at = body, self._clock()
         pointer = Pointer.read(CHAMPION, body)
         if not self._serves(pointer):
             self._take(open_named(self._registry, pointer, self._trusted()))
-        self._known, self._refused = body, (b"", 0.0)
+        self._known, self._refused = body, None
         self._note("")
         return pointer
 
