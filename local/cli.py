@@ -9,11 +9,13 @@ from local.commands import (
     alerts,
     audit,
     backtest,
+    drift,
     evaluate,
     feedback,
     identity,
     learning,
     offline,
+    patterns,
     release,
     serving,
     simulate,
@@ -22,7 +24,7 @@ from local.commands import (
 app = typer.Typer(
     help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
-for commands in (serving.app, offline.app, learning.app, simulate.app, backtest.app):
+for commands in (serving.app, offline.app, learning.app, simulate.app, backtest.app, drift.app, patterns.app):
     app.add_typer(commands)
 app.add_typer(release.app, name="release")
 app.add_typer(audit.app, name="audit")

@@ -44,6 +44,7 @@ from functions.orchestrator.app import Api, routes
 from functions.orchestrator.pipeline import Pipeline, Settings
 from functions.post_auth_intelligence import app as intelligence_app
 from functions.post_auth_intelligence import bootstrap as post_auth_intelligence
+from functions.post_auth_intelligence import reports as reports_app
 from functions.rules_engine import bootstrap as rules_engine
 from functions.users.app import routes as user_routes
 from functions.xgboost_classifier import bootstrap as xgboost_classifier
@@ -51,6 +52,7 @@ from local import identity, tokens
 from local.actions import Actions
 from local.alerts import Alerts, read_config
 from local.challenges import Challenges
+from local.intelligence import Intelligence
 from local.labels import Labels
 from local.relay import Relay
 from local.releases import Releases, trusted_keys
@@ -173,6 +175,7 @@ class Embedded:
         self.actions = Actions(release, self.ledger, cards, places.card_secret)
         self.challenges = Challenges(release, self.ledger, codes, key, access)
         profile = SqliteProfileStore(self.ledger)
+        self.intelligence = Intelligence(places.data, places.models, self.ledger)
         self.labels = Labels(release, self.ledger, profile, access)
         recorders: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit, self.alerts.recorder]
         consumers = [*recorders, self.actions.consumer, self.challenges.opener, self.labels.consumer]
@@ -191,6 +194,7 @@ class Embedded:
             action_layer_app.routes(action_layer_app.Api(self.actions.accounts, access)),
             self.challenges.routes,
             intelligence_app.routes(self.labels.api),
+            reports_app.routes(reports_app.Api(self.intelligence.store, access)),
             alerts_app.routes(alerts_app.Api(self.alerts.store, access)),
             audit_app.routes(audit_app.Api(records, anchor, access)),
         ]
@@ -202,6 +206,7 @@ class Embedded:
         await self.alerts.start()
         await self.actions.start()
         self.challenges.start()
+        self.intelligence.start()
         self.relay.start()
         self.releases.start()
 
@@ -212,6 +217,7 @@ class Embedded:
         await self.alerts.stop()
         await self.actions.stop()
         await self.challenges.stop()
+        await self.intelligence.stop()
         await self.ledger.close()
         os.close(self._lock)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
@@ -15,14 +17,18 @@ from assay.errors import StorageError
 from assay.intelligence import archived
 from assay.intelligence.scored_table import COLUMNS, IDENTITY, decoded, empty
 from assay.moments import microseconds
-from local.embedded import Places
 
-Source = Places | str
+if TYPE_CHECKING:
+    from local.embedded import Places
+
+Source: TypeAlias = "Places | str"
 """The embedded installation, or the location of an archive: `s3://bucket/prefix`, or a folder."""
 AT_ONCE = 20_000
 """Events that are decoded together: their bodies are some 2 kB each."""
 SINCE = "SELECT body FROM scored_events WHERE decided_at >= ?"
 ALL = "SELECT body FROM scored_events"
+LAST = "SELECT body FROM scored_events ORDER BY decided_at DESC LIMIT 1000"
+"""Events may be decided in another order than they happened."""
 
 
 def scored_table(
@@ -58,6 +64,14 @@ def scored_frames(
         yield rows.filter(*_within(since, until)).select(list(dict.fromkeys(columns)))
 
 
+def newest(source: Source) -> datetime | None:
+    """The moment of the newest event; None when there is none. Raises `StorageError`."""
+    batches = [_last_day(source)] if isinstance(source, str) else _bodies(source, LAST)
+    frames = decoded(batches, ["occurred_at"])
+    moments = [frame["occurred_at"].max() for frame in frames]
+    return max((moment for moment in moments if isinstance(moment, datetime)), default=None)
+
+
 def _within(since: datetime | None, until: datetime | None) -> list[pl.Expr]:
     moment = pl.col("occurred_at")
     bounds = [moment.is_not_null()]
@@ -69,16 +83,17 @@ def _within(since: datetime | None, until: datetime | None) -> list[pl.Expr]:
 
 
 def _of_database(places: Places, since: datetime | None) -> Iterator[list[bytes]]:
+    return _bodies(places, ALL) if since is None else _bodies(places, SINCE, _first(since))
+
+
+def _bodies(places: Places, query: str, *values: object) -> Iterator[list[bytes]]:
     if not places.database.is_file():
         raise StorageError(f"{places.database}: there is no such file")
     try:
-        reader = open_reader(places.database)
-        try:
-            rows = reader.execute(ALL) if since is None else reader.execute(SINCE, (_first(since),))
+        with closing(open_reader(places.database)) as reader:
+            rows = reader.execute(query, values)
             while bodies := [body for (body,) in rows.fetchmany(AT_ONCE)]:
                 yield bodies
-        finally:
-            reader.close()
     except sqlite3.Error as error:
         raise StorageError(f"{places.database.name}: {error}") from error
 
@@ -94,10 +109,13 @@ def _of_archive(location: str, since: datetime | None) -> Iterator[list[bytes]]:
         days = archived.days(open_archive(location), since)
         while (day := loop.run_until_complete(_next(days))) is not None:
             yield day
-        loop.run_until_complete(days.aclose())  # type: ignore[attr-defined]
     finally:
         loop.close()
 
 
 async def _next(days: AsyncIterator[list[bytes]]) -> list[bytes] | None:
     return await anext(days, None)
+
+
+def _last_day(location: str) -> list[bytes]:
+    return asyncio.run(archived.last_day(open_archive(location)))

@@ -78,6 +78,8 @@ TABLE = {
     ("GET", "/feedback/{transaction_id}"): Row(
         {ANALYST, LEAD, ADMIN, SHOP}, {OWN: 200, OTHER: 404, ABSENT: 404}, persons=THERE
     ),
+    ("GET", "/intelligence/drift"): Row(PERSONS, 404),
+    ("GET", "/intelligence/patterns"): Row(PERSONS, 404),
     ("GET", "/intelligence/rules"): Row(PERSONS, 200),
     ("GET", "/health"): Row(EVERYBODY, 200),
     ("GET", "/ready"): Row(EVERYBODY, 200),

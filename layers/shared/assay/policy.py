@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from assay.errors import PolicyError
+from assay.intelligence.drift_policy import DriftPolicy
 from assay.schemas.base import Contract, Finite, Probability, Token
 from assay.schemas.fields import Currency
 from assay.validation import validated
@@ -170,6 +171,7 @@ class Policy(Contract):
     challenge: ChallengeLimits = ChallengeLimits()
     model_evidence: ModelEvidence = ModelEvidence()
     actions: Actions = Actions()
+    drift: DriftPolicy = DriftPolicy()
     feedback: Feedback = Feedback()
 
     @model_validator(mode="after")

@@ -22,11 +22,24 @@ async def days(archive: Archive, since: datetime | None) -> AsyncIterator[list[b
     Equal events are on the same day. Raises `StorageError`, for an unreadable object too.
     """
     first = "" if since is None else f"{PREFIX}dt={since - LATE:%Y-%m-%d}"
-    for _, of_day in groupby(await archive.keys(PREFIX, first), key=lambda key: key.removeprefix(PREFIX).split("/")[0]):
-        keys = list(of_day)
-        yield [line for at in range(0, len(keys), AT_ONCE) for line in await _lines(archive, keys[at : at + AT_ONCE])]
+    for _, keys in groupby(await archive.keys(PREFIX, first), key=_day):
+        yield await _lines(archive, list(keys))
+
+
+async def last_day(archive: Archive) -> list[bytes]:
+    """The events of the last day that has some. Raises `StorageError`."""
+    keys = await archive.keys(PREFIX)
+    return await _lines(archive, [key for key in keys if _day(key) == _day(keys[-1])])
+
+
+def _day(key: str) -> str:
+    return key.removeprefix(PREFIX).partition("/")[0]
 
 
 async def _lines(archive: Archive, keys: Sequence[str]) -> list[bytes]:
-    bodies = await asyncio.gather(*map(archive.get, keys))
-    return [line for key, body in zip(keys, bodies, strict=True) for line in lines_of(key, body)]
+    found: list[bytes] = []
+    for start in range(0, len(keys), AT_ONCE):
+        part = keys[start : start + AT_ONCE]
+        bodies = await asyncio.gather(*map(archive.get, part))
+        found += [line for key, body in zip(part, bodies, strict=True) for line in lines_of(key, body)]
+    return found
