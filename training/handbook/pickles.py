@@ -1,7 +1,7 @@
 """Reads the pickles that the Handbook publishes, through an allow-list: nothing but a data frame's own parts is made.
 
 A pickle is a program, so this reader is for this one data set and is on no path that serves or loads a release.
-Needs pandas, which is optional (`make` does not install it for serving).
+Needs pandas, which is optional: nothing else in the project uses it.
 """
 
 from __future__ import annotations
@@ -23,38 +23,33 @@ class HandbookError(AssayError):
 
 
 TIME = "TX_DATETIME"
-_INDEX = "pandas.core.indexes.base"
-_NUMERIC = "pandas.core.indexes.numeric"  # before pandas 2: today plain indexes
+_BASE, _NUMERIC = "pandas.core.indexes.base", "pandas.core.indexes.numeric"
 ALLOWED: dict[Name, Name] = {
-    **{
-        name: name
-        for name in (
-            ("pandas.core.frame", "DataFrame"),
-            ("pandas.core.internals.managers", "BlockManager"),
-            ("pandas._libs.internals", "BlockManager"),
-            ("pandas._libs.internals", "_unpickle_block"),
-            ("pandas.core.indexes.range", "RangeIndex"),
-            (_INDEX, "_new_Index"),
-            (_INDEX, "Index"),
-            ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"),
-            ("pandas.core.arrays.datetimes", "DatetimeArray"),
-            ("pandas.core.arrays.string_", "StringArray"),
-            ("pandas.core.arrays.string_", "StringDtype"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "scalar"),
-            ("numpy._core.numeric", "_frombuffer"),
-            ("builtins", "slice"),
-        )
-    },
-    (_NUMERIC, "Int64Index"): (_INDEX, "Index"),
-    (_NUMERIC, "Float64Index"): (_INDEX, "Index"),
+    ("pandas.core.frame", "DataFrame"): ("pandas", "DataFrame"),
+    ("pandas.core.internals.managers", "BlockManager"): ("pandas.core.internals.managers", "BlockManager"),
+    ("pandas._libs.internals", "_unpickle_block"): ("pandas._libs.internals", "_unpickle_block"),
+    ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"),
+    ("pandas.core.arrays.datetimes", "DatetimeArray"): ("pandas.arrays", "DatetimeArray"),
+    (_BASE, "_new_Index"): (_BASE, "_new_Index"),
+    (_BASE, "Index"): ("pandas", "Index"),
+    ("pandas.core.indexes.range", "RangeIndex"): ("pandas", "RangeIndex"),
+    (_NUMERIC, "Int64Index"): ("pandas", "Index"),
+    ("numpy", "ndarray"): ("numpy", "ndarray"),
+    ("numpy", "dtype"): ("numpy", "dtype"),
     ("numpy.core.multiarray", "_reconstruct"): ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"): ("numpy._core.multiarray", "scalar"),
     ("numpy.core.numeric", "_frombuffer"): ("numpy._core.numeric", "_frombuffer"),
+    ("builtins", "slice"): ("builtins", "slice"),
+    # The same as pandas 3 and numpy 2 name them.
+    ("pandas", "DataFrame"): ("pandas", "DataFrame"),
+    ("pandas", "Index"): ("pandas", "Index"),
+    ("pandas", "RangeIndex"): ("pandas", "RangeIndex"),
+    ("pandas", "StringDtype"): ("pandas", "StringDtype"),
+    ("pandas.arrays", "DatetimeArray"): ("pandas.arrays", "DatetimeArray"),
+    ("pandas.arrays", "StringArray"): ("pandas.arrays", "StringArray"),
+    ("numpy._core.multiarray", "_reconstruct"): ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.numeric", "_frombuffer"): ("numpy._core.numeric", "_frombuffer"),
 }
-"""What a pickled data frame may name -> where that is today. Nothing here reads, writes, imports or calls anything."""
+"""What a pickled table names, as pandas 1 to 3 write it -> where that is today. All of it only holds data."""
 
 
 class _Unpickler(pickle.Unpickler):

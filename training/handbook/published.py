@@ -69,7 +69,7 @@ def isolation_forest(train: Floats, _: Bools, test: Floats) -> Floats:
 def autoencoder(train: Floats, _: Bools, test: Floats) -> Floats:
     """The published network (15-100-20-100-15, Adam at 0.0001, batches of 64) in scikit-learn instead of PyTorch."""
     network = MLPRegressor(
-        (100, 20, 100),
+        hidden_layer_sizes=(100, 20, 100),
         batch_size=64,
         learning_rate_init=0.0001,
         alpha=0.0,
