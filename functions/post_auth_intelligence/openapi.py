@@ -6,12 +6,11 @@ from typing import Any
 
 from assay.http import openapi
 from assay.labels.contracts import LabelRequest
-from assay.schemas.base import IDENTIFIER
 from functions.post_auth_intelligence.app import CURSOR, MAX_PAGE, LabelAnswer, Labels, WaitingPage
 from functions.post_auth_intelligence.feedback_csv import ImportReport
 from functions.post_auth_intelligence.rule_feedback import RuleFeedback
 
-_TOKEN = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": IDENTIFIER}
+_TEXT = {"type": "string"}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
 _DAYS = {"type": "integer", "minimum": 1, "maximum": 3_660, "default": 90}
 _CLIENT = "Persons name the client that sent the transactions; a client's own are its own."
@@ -55,7 +54,7 @@ _PATHS: dict[str, Any] = {
             "labelled_at, note. What can be read is taken; rows that cannot are listed by their line.",
             "operationId": "import_labels",
             "security": openapi.SECURED,
-            "parameters": [openapi.query_parameter("client_id", _TOKEN, "Of rows that name none, for persons.")],
+            "parameters": [openapi.query_parameter("client_id", _TEXT, "Of rows that name none, for persons.")],
             "requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}},
             "responses": {
                 "200": openapi.json("What became of the rows", openapi.ref(ImportReport)),
@@ -72,7 +71,7 @@ _PATHS: dict[str, Any] = {
             "security": openapi.SECURED,
             "parameters": [
                 openapi.path_parameter("transaction_id"),
-                openapi.query_parameter("client_id", _TOKEN, _CLIENT),
+                openapi.query_parameter("client_id", _TEXT, _CLIENT),
             ],
             "responses": {
                 "200": openapi.json("All opinions, and the label in effect", openapi.ref(Labels)),
