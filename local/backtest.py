@@ -37,6 +37,7 @@ MEANINGS = {
     **dict.fromkeys(("1", "1.0", "true", Label.FRAUD_CONFIRMED.value), True),
     **dict.fromkeys(("0", "0.0", "false", Label.FALSE_POSITIVE.value, Label.LEGITIMATE.value), False),
 }
+WIDE = 110
 UNKNOWN = ("", Label.INCONCLUSIVE.value)
 
 
@@ -132,7 +133,7 @@ def _read_rules(path: Path) -> RuleSet:
 
 def print_backtest(found: Backtest) -> None:
     """What changes, all rules together (with amounts, in the base currency) and one by one."""
-    console = Console()
+    console = Console(width=max(WIDE, Console().width))  # a narrow terminal wraps lines; nothing is cut
     told = ", ".join(f"{getattr(found.labelled, kind).transactions:,} {kind}" for kind in Hits.model_fields)
     console.print(f"{found.rows:,} transactions: {told}")
     together = _table("all together", "", "fraud", "legitimate", "unknown", "precision")

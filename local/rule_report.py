@@ -7,10 +7,12 @@ from rich.table import Table
 
 from functions.post_auth_intelligence.rule_feedback import RuleFeedback
 
+WIDE = 110
+
 
 def print_rules(report: RuleFeedback) -> None:
     """One table for the rules, one for the thresholds of the score."""
-    console = Console()
+    console = Console(width=max(WIDE, Console().width))  # a narrow terminal wraps lines; nothing is cut
     console.print(f"{report.labelled} labelled: {report.frauds} fraud, {report.legitimate} legitimate")
     rules = _table("rule", "fired", "frauds", "false positives", "precision", "recall", "only this rule")
     for row in report.rules:

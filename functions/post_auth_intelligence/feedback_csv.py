@@ -18,7 +18,7 @@ from assay.schemas.card_numbers import contains_card_number
 from functions.post_auth_intelligence.feedback import Feedback, Sender
 
 MAX_FILE = 4 << 20
-"""Bytes, over HTTP: what a Lambda can be sent, and some 50,000 labels."""
+"""Bytes, over HTTP: what a Lambda can be sent, and some 100,000 labels."""
 MAX_LINE = 1_000
 """Characters. No row of labels is as long."""
 MAX_LISTED = 1_000
