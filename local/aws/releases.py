@@ -10,6 +10,7 @@ from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.transactions import transact
 from assay.release.pointer import Move
+from assay.release.telling import event_of
 
 
 async def publish(moves: Iterable[Move], outbox_table: str, events_topic: str) -> None:
@@ -21,7 +22,7 @@ async def publish(moves: Iterable[Move], outbox_table: str, events_topic: str) -
     try:
         dynamodb = await clients.open("dynamodb")
         outbox = DynamoOutbox(dynamodb, outbox_table, SnsEvents(await clients.open("sns"), events_topic))
-        events = [(move.told(), move.at) for move in moves]
+        events = [(event_of(move), move.at) for move in moves]
         entries = [outbox.entry(event.client_id, event.id, event.to_json(), at) for event, at in events]
         await transact(dynamodb, [put for _, put in entries], "release")
         await asyncio.gather(*(outbox.deliver_soon(event) for event, _ in entries))

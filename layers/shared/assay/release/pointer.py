@@ -20,7 +20,6 @@ from assay.errors import ReleaseError
 from assay.moments import moment, now
 from assay.release.manifest import VERSION_PATTERN, Sha256, Version
 from assay.schemas.base import Contract, Token
-from assay.schemas.event import SYSTEM, Event, Fact
 
 CHAMPION = "CHAMPION"
 CHALLENGER = "CHALLENGER"
@@ -59,14 +58,6 @@ class Move(Contract):
     why: Why
     before: Named | None
     after: Named | None
-
-    def told(self) -> Event:
-        """The event. Who moved a pointer is what the command was told, so the actor is the system."""
-        facts: dict[str, Fact] = {"by": self.by, "why": self.why}
-        for name, release in (("before", self.before), ("after", self.after)):
-            facts[f"{name}.version"] = release.version if release else None
-            facts[f"{name}.hash"] = release.hash if release else None
-        return Event(event=self.event, id=self.id, client_id=SYSTEM, occurred_at=moment(self.at), data=facts)
 
     @property
     def moment(self) -> datetime:

@@ -20,8 +20,9 @@ from assay.release.pointer import CHALLENGED, CHALLENGER, CHAMPION, PROMOTED, RO
 from assay.release.pointer import Pointer as Pointer
 from assay.release.pointer import move as moved
 from assay.release.store import Release, is_version
-from assay.schemas.event import SYSTEM
 
+SYSTEM = "system"
+"""Who moves a pointer when no person does."""
 Keys = Sequence[Ed25519PublicKey]
 Check = Callable[[Release], object]
 """Raises `AssayError` for a release that cannot be served though it is signed."""

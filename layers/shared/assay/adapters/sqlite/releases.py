@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.release.pointer import Move
+from assay.release.telling import event_of
 
 ANNOUNCE = "INSERT INTO outbox (body, kind) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM release_moves WHERE id = ?)"
 ANNOUNCED = "INSERT OR IGNORE INTO release_moves VALUES (?)"
@@ -19,6 +20,6 @@ async def announce(ledger: SqliteLedger, moves: Iterable[Move]) -> None:
     """
     unit: list[tuple[str, tuple[object, ...]]] = []
     for move in moves:
-        unit += [(ANNOUNCE, (move.told().to_json(), move.event, move.id)), (ANNOUNCED, (move.id,))]
+        unit += [(ANNOUNCE, (event_of(move).to_json(), move.event, move.id)), (ANNOUNCED, (move.id,))]
     if unit:
         await ledger.commits.commit(unit)
