@@ -27,7 +27,7 @@ class Intelligence:
         """`data`, `models`: folders of the installation."""
         self.store = SqliteReportStore(ledger)
         self._options = (f"--data-dir={data}", f"--models={models}")
-        self._looking = Periodic("intelligence", self._look, LOOK_S, LOOK_S)
+        self._looking = Periodic("intelligence", self.look, LOOK_S, LOOK_S)
 
     def start(self) -> None:
         """Begins in the running event loop."""
@@ -37,7 +37,8 @@ class Intelligence:
         """Ends a look under way: what it found is kept all at once or not at all."""
         await self._looking.stop()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Looks once, now."""
         for command in COMMANDS:
             await run_apart(command, "--record", *self._options)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -30,9 +30,9 @@ MAX_FACTS = 20
 class DriftCheck:
     """Made for a moment. Give it what was scored from `since` to before it, in parts of any size; then ask."""
 
-    def __init__(self, release: Release, at: datetime, labels: pl.DataFrame | None = None) -> None:
+    def __init__(self, release: Release, at: datetime, labels: pl.DataFrame | None = None, earlier: int = 0) -> None:
         """`at`: the end of a step (`step_end`). `labels`: client_id, transaction_id, label, labelled_at; None when
-        there are none to be had.
+        there are none to be had. `earlier`: so many looks before that one can be had as well.
 
         Raises `ReleaseError` or `PolicyError` for a release without what is compared with.
         """
@@ -43,7 +43,7 @@ class DriftCheck:
         variables = variables_of(reference, _decisions(release), policy.ignore)
         labelled = self._frauds is not None and not self._frauds.is_empty()
         self._comparisons = list(comparisons(variables, policy, labelled=labelled))
-        steps, step = reach(self._comparisons) + policy.consecutive - 1, policy.step_hours * HOUR
+        steps, step = reach(self._comparisons) + policy.consecutive - 1 + earlier, policy.step_hours * HOUR
         first = microseconds(at) - steps * step
         self.since = moment(first)
         self._cells = Cells([*variables, OUTCOME], dimensions_of(reference, policy), first, steps, step)
@@ -54,9 +54,11 @@ class DriftCheck:
         """Counts some rows of `scored_table`."""
         self._cells.add(marked(frame, self._frauds, self._release.hash))
 
-    def report(self, previous: DriftReport | None = None) -> DriftReport:
-        """What was counted says. `previous`: the report before, whose alarms last until they are below the warning."""
-        measured = list(self._measured())
+    def report(self, previous: DriftReport | None = None, back: int = 0) -> DriftReport:
+        """What was counted says. `previous`: the report before, whose alarms last until they are below the warning.
+        `back`: of so many looks earlier; labels count from when they are due, so it is what it would have been."""
+        at = self._at - back * timedelta(hours=self._policy.step_hours)
+        measured = list(self._measured(self._cells.steps - back))
         found = [measurement for measurement in measured if measurement is not None]
         grave = {
             level: {one.name for one in found if one.level.gravity >= level.gravity}
@@ -64,10 +66,10 @@ class DriftCheck:
         }
         before = {} if previous is None else previous.since
         since = {name: at for name, at in before.items() if name in grave[Level.WARNING]}
-        since |= {name: self._at for name in grave[Level.ALARM] if name not in since}
+        since |= {name: at for name in grave[Level.ALARM] if name not in since}
         shown = [one for one in found if one.segment == ALL or one.level is not Level.OK]
         return DriftReport(
-            at=self._at,
+            at=at,
             release=self._release.version,
             events=self._cells.events,
             level=max((one.level for one in found), key=lambda level: level.gravity, default=Level.OK),
@@ -77,19 +79,19 @@ class DriftCheck:
             too_few=len(measured) - len(found),
         )
 
-    def _measured(self) -> Iterator[Measurement | None]:
+    def _measured(self, end: int) -> Iterator[Measurement | None]:
         for comparison in self._comparisons:
             own = comparison.variable.name
             for segment, name in enumerate(self._cells.segments):
                 is_part = name != ALL
                 if is_part and (comparison.baseline is None or name.startswith((f"{own}=", f"{own}<", f"{own}>"))):
                     continue  # the reference knows no segments, and what a segment is made by cannot drift in it
-                yield self._measurement(comparison, segment)
+                yield self._measurement(comparison, segment, end)
 
-    def _measurement(self, comparison: Comparison, segment: int) -> Measurement | None:
+    def _measurement(self, comparison: Comparison, segment: int, end: int) -> Measurement | None:
         """As grave as the least grave of the last looks; None when one of them had too little."""
-        ends = (self._cells.steps - back for back in range(self._policy.consecutive))
-        looks = [_found(self._cells, comparison, segment, end) for end in ends]
+        ends = range(end, end - self._policy.consecutive, -1)
+        looks = [_found(self._cells, comparison, segment, each) for each in ends]
         complete = [found for found in looks if found is not None]
         if len(complete) < len(looks):
             return None

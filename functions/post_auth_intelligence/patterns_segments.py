@@ -52,13 +52,16 @@ def segments(now: pl.DataFrame, before: pl.DataFrame, rate: float) -> tuple[list
 
 def _cut(frame: pl.DataFrame) -> pl.DataFrame:
     """Every property as a word; unknown is one, too."""
-    bands = [
-        pl.col(name).fill_nan(None).cut(list(bounds), labels=_names(bounds), left_closed=True).cast(pl.String)
-        for name, bounds in BANDS.items()
-    ]
+    bands = [_band(name, bounds) for name, bounds in BANDS.items()]
     flags = [pl.col(name).fill_nan(None).replace_strict({0.0: "no", 1.0: "yes"}, default=None) for name in FLAGS]
     words = [*(pl.col(name) for name in VALUES), *bands, *flags]
     return frame.select(*(word.fill_null("unknown").cast(pl.Categorical) for word in words), "bad")
+
+
+def _band(name: str, bounds: Sequence[float]) -> pl.Expr:
+    value = pl.col(name).fill_nan(None)
+    place = pl.sum_horizontal((value >= bound for bound in bounds), ignore_nulls=False)
+    return place.replace_strict(dict(enumerate(_names(bounds))), default=None, return_dtype=pl.String).alias(name)
 
 
 def _names(bounds: Sequence[float]) -> list[str]:

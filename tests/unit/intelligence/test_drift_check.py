@@ -186,3 +186,13 @@ def test_a_release_without_its_reference_is_refused(release: Release, document: 
     broken = replace(release, _files={name: document if name == FILE else release.read(name) for name in FILES})
     with pytest.raises(ReleaseError, match=FILE):
         DriftCheck(broken, AT)
+
+
+def test_earlier_looks_are_what_they_would_have_been(release: Release, quiet: pl.DataFrame) -> None:
+    labels = _labels(quiet, 0.8, 1)
+    check = DriftCheck(release, AT, labels, earlier=8)
+    check.add(quiet)
+    then = AT - timedelta(hours=48)
+    known = labels.filter(pl.col("labelled_at") <= then)
+    report = looked(release, quiet.filter(pl.col("occurred_at") < then), known, at=then)
+    assert check.report(back=8).measurements == report.measurements
