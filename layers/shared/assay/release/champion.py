@@ -85,7 +85,7 @@ class Champion:
                     release = open_named(place, named, self._trusted())
                     if release.hash == hash_:
                         return release
-        raise ReleaseError(f"{hash_[:12]}: not a release that {CHAMPION} names")
+        raise ReleaseError(f"{hash_[:12]!r}: not a release that {CHAMPION} names")
 
     def _look(self) -> Pointer | None:
         found = self._registry.read(CHAMPION)

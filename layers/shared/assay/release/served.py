@@ -134,7 +134,7 @@ class OfEachRelease:
         """What is not to be had is not looked for at every request: callers would not wait for it anyway."""
         missed, at = self._missed
         if missed == hash_ and time.monotonic() - at < MISSED_S:
-            raise ReleaseError(f"{hash_[:12]}: was not to be had a moment ago")
+            raise ReleaseError(f"{hash_[:12]!r}: was not to be had a moment ago")
         self._missed = (hash_, time.monotonic())
         handler = self._hold(hash_, self._build(self._champion.find(hash_)))
         self._missed = ("", 0.0)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from assay.schemas.base import Contract, FeatureValue, Finite, Probability, Token
+from assay.schemas.base import Contract, FeatureValue, Finite, Probability
+
+ReleaseHash = Annotated[str, StringConstraints(max_length=64)]
+"""No pattern: it is compared with the hashes that are known, and a pattern costs 2 us a verdict."""
 
 
 class RulesFlag(StrEnum):
@@ -46,7 +49,7 @@ class ScoringInput(Contract):
     transaction_id: str
     features: dict[str, FeatureValue]
     explain: bool = False
-    release: Token | None = None
+    release: ReleaseHash | None = None
 
 
 class FiredRule(Contract):
@@ -131,7 +134,7 @@ class DecisionRequest(Contract):
     trusted: bool = False
     """An analyst has cleared the account, not long ago."""
     stand_in_usage: StandInUsage = StandInUsage()
-    release: Token | None = None
+    release: ReleaseHash | None = None
     """As in `ScoringInput`."""
 
 
