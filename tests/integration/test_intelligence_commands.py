@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from assay.adapters.local.archive import FolderArchive
 from assay.adapters.sqlite.intelligence import SqliteReportStore
+from assay.adapters.sqlite.labels import SqliteLabelStore
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.schema import open_database
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
@@ -23,6 +24,7 @@ from assay.release import Release
 from assay.schemas.event import Event
 from assay.scored_event_archive import ScoredEventArchive
 from functions.post_auth_intelligence.drift_report import DriftReport
+from functions.post_auth_intelligence.looking import Looker
 from functions.post_auth_intelligence.patterns_report import PatternReport
 from functions.post_auth_intelligence.recorder import read
 from local.cli import app
@@ -130,6 +132,27 @@ def test_the_server_looks_in_a_process_beside_it(folder: Path, caplog: pytest.Lo
     assert "no-such-command" in caplog.text
 
 
+def test_the_scheduled_look_over_an_archive(folder: Path, tmp_path: Path) -> None:
+    """What runs on AWS, with stores of this machine: finds what the command finds, announces it, does it once."""
+
+    async def scenario() -> None:
+        ledger = SqliteLedger(tmp_path / "assay.db")
+        reports, release = SqliteReportStore(ledger), open_champion(Places(tmp_path))
+        looker = Looker(FolderArchive(folder / "archive"), reports, SqliteLabelStore(ledger), release)
+        assert await looker.look(NOON) == {"drift": True, "patterns": True}
+        assert await looker.look(NOON) == {"drift": False, "patterns": False}
+        drift = await reports.newest(DRIFT)
+        assert drift is not None
+        found = DriftReport.model_validate_json(drift.body)
+        assert "amount" in found.drifted
+        assert found.events == 9_000
+        (event,) = announced(tmp_path)
+        assert "amount" in event.data["names"]  # type: ignore[operator]
+        await ledger.close()
+
+    asyncio.run(scenario())
+
+
 def test_patterns_of_both(folder: Path) -> None:
     of_folder = command("patterns", "--data-dir", str(folder), "--json")
     assert of_folder == command("patterns", "--archive", str(folder / "archive"), "--json")
@@ -156,24 +179,6 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, name: str) -> None:
     assert (nowhere.exit_code, nowhere.stderr.count("\n")) == (1, 1)
     assert "nowhere" in nowhere.stderr
     assert RUNNER.invoke(app, [name, "--record", "--archive", str(tmp_path)]).exit_code == 2
-
-
-def test_of_two_reports_at_once_one_is_kept(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        ledger = SqliteLedger(tmp_path / "assay.db")
-        store = SqliteReportStore(ledger)
-        one, other = StoredReport(1, b"{}"), StoredReport(2, b"[]")
-        event = Event.now("drift.detected", "system", names=["amount"])
-        assert await store.newest(DRIFT) is None
-        assert await store.replace(DRIFT, None, one, [event])
-        assert not await store.replace(DRIFT, None, other, [event])
-        assert await store.newest(DRIFT) == one
-        assert await store.replace(DRIFT, one, other)
-        assert await store.newest(DRIFT) == other
-        await ledger.close()
-        assert announced(tmp_path) == [event]
-
-    asyncio.run(scenario())
 
 
 def test_the_routes_give_the_newest_report(tmp_path: Path) -> None:
