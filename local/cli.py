@@ -17,6 +17,7 @@ from local.commands import (
     offline,
     patterns,
     release,
+    retrain,
     serving,
     simulate,
 )
@@ -27,6 +28,7 @@ app = typer.Typer(
 for commands in (serving.app, offline.app, learning.app, simulate.app, backtest.app, drift.app, patterns.app):
     app.add_typer(commands)
 app.add_typer(release.app, name="release")
+app.add_typer(retrain.app, name="retrain")
 app.add_typer(audit.app, name="audit")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(alerts.app, name="alerts")

@@ -29,6 +29,7 @@ SINCE = "SELECT body FROM scored_events WHERE decided_at >= ?"
 ALL = "SELECT body FROM scored_events"
 LAST = "SELECT body FROM scored_events ORDER BY decided_at DESC LIMIT 1000"
 """Events may be decided in another order than they happened."""
+DECIDED_BY = "SELECT body FROM scored_events WHERE decided_at >= ? AND release_hash = ?"
 
 
 def scored_table(
@@ -62,6 +63,17 @@ def scored_frames(
     for frame in decoded(batches, asked):
         rows = frame.unique(IDENTITY, keep="first", maintain_order=True)
         yield rows.filter(*_within(since, until)).select(list(dict.fromkeys(columns)))
+
+
+def decided_by(places: Places, release_hash: str, since: datetime, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
+    """The rows of `scored_table` that this release decided at `since` or later, whenever they happened.
+
+    Raises `StorageError`.
+    """
+    asked = list(dict.fromkeys((*columns, "occurred_at")))
+    bodies = _bodies(places, DECIDED_BY, microseconds(since.astimezone(UTC)), release_hash)
+    table = pl.concat([empty(asked), *decoded(bodies, asked)])
+    return table.filter(pl.col("occurred_at").is_not_null()).sort("occurred_at", maintain_order=True).select(columns)
 
 
 def newest(source: Source) -> datetime | None:

@@ -82,10 +82,14 @@ class Outcomes:
     challenge: Floats
     decline: Floats
 
+    def of_decisions(self, decisions: Texts) -> Floats:
+        """Cost of the decision made on each row."""
+        chosen = [decisions == "DECLINE", decisions == "CHALLENGE"]
+        return np.select(chosen, [self.decline, self.challenge], self.approve)
+
     def per_1000(self, decisions: Texts) -> float:
         """Cost of the decisions made, per 1,000 rows."""
-        chosen = [decisions == "DECLINE", decisions == "CHALLENGE"]
-        return 1000 * float(np.select(chosen, [self.decline, self.challenge], self.approve).mean())
+        return 1000 * float(self.of_decisions(decisions).mean())
 
 
 @dataclass(frozen=True, slots=True)

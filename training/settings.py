@@ -32,6 +32,8 @@ class Settings:
     trials: int = 9
     label_delay_days: float = 14.0
     """History: labels of the newest days are still on their way, so these days are not judged by."""
+    judged_days: float | None = None
+    """Retraining: the newest days (before the delay) judge the release, and nothing else is kept from learning."""
     rules: str = field(default_factory=lambda: default("rules.yaml"), repr=False)
     policy: str = field(default_factory=lambda: default("policy.yaml"), repr=False)
     rates: str = field(default_factory=lambda: default("rates.yaml"), repr=False)

@@ -145,16 +145,16 @@ def train_on_table(
     progress: Progress = silent,
 ) -> Trained:
     """The way all training goes, from a feature table in time order; `start`, `end` in seconds since the epoch."""
-    data = prepare(table, start, end)
+    data = prepare(table, start, end, run.settings.judged_days)
     fitted = fit(data, run.settings, progress)
     return release(run, data, fitted, out, signing_key, progress)
 
 
-def prepare(table: FeatureTable, start: float, end: float) -> Data:
+def prepare(table: FeatureTable, start: float, end: float, judged_days: float | None = None) -> Data:
     """Splits by time and encodes. TrainingDataError says what a part lacks to learn from it."""
     if len(table) and np.any(np.diff(table.times) < 0):
         raise TrainingDataError("the rows go back in time")
-    split = split_by_time(start, end)
+    split = split_by_time(start, end, judged_days)
     for name, labels in (
         ("train", split.known(table.labels, table.label_times)),
         ("calibrate", split.known(table.labels, table.label_times)),

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from assay.errors import PolicyError
 from assay.intelligence.drift_policy import DriftPolicy
+from assay.intelligence.retraining_policy import RetrainingPolicy
 from assay.schemas.base import Contract, Finite, Probability, Token
 from assay.schemas.fields import Currency
 from assay.validation import validated
@@ -172,6 +173,7 @@ class Policy(Contract):
     model_evidence: ModelEvidence = ModelEvidence()
     actions: Actions = Actions()
     drift: DriftPolicy = DriftPolicy()
+    retraining: RetrainingPolicy = RetrainingPolicy()
     feedback: Feedback = Feedback()
 
     @model_validator(mode="after")

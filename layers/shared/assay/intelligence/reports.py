@@ -10,6 +10,7 @@ from assay.schemas.event import Event
 
 DRIFT = "drift"
 PATTERNS = "patterns"
+RETRAINING = "retraining"
 
 
 @dataclass(frozen=True, slots=True)
