@@ -31,6 +31,7 @@ GROUPS = {
     "profile": "benchmarks.profile_cost",
     "start": "benchmarks.startup",
     "replay": "benchmarks.replay",
+    "drift": "benchmarks.drift",
     "challenges": "benchmarks.challenges",
     "http": "benchmarks.serving",
     "identity": "benchmarks.identity",

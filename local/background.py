@@ -12,10 +12,14 @@ log = logging.getLogger(__name__)
 class Periodic:
     """Runs the work in a task, with a pause in between. A fault is logged, and the next run is the retry."""
 
-    def __init__(self, name: str, work: Callable[[], Awaitable[object]], idle_s: float) -> None:
+    def __init__(
+        self, name: str, work: Callable[[], Awaitable[object]], idle_s: float, first_after_s: float = 0.0
+    ) -> None:
+        """`idle_s`: the pause; `first_after_s`: one before the first run."""
         self._name = name
         self._work = work
         self._idle_s = idle_s
+        self._first_after_s = first_after_s
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -29,6 +33,7 @@ class Periodic:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
+        await asyncio.sleep(self._first_after_s)
         while True:
             try:
                 await self._work()

@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import typer
 
-from local.commands import actions, alerts, audit, events, identity, learning, offline, release, serving
+from local.commands import (
+    actions,
+    alerts,
+    audit,
+    backtest,
+    drift,
+    evaluate,
+    events,
+    feedback,
+    identity,
+    learning,
+    offline,
+    patterns,
+    release,
+    retrain,
+    serving,
+    simulate,
+)
 
 app = typer.Typer(
     help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
-for commands in (serving.app, offline.app, learning.app):
+for commands in (serving.app, offline.app, learning.app, simulate.app, backtest.app, drift.app, patterns.app):
     app.add_typer(commands)
 app.add_typer(release.app, name="release")
+app.add_typer(retrain.app, name="retrain")
 app.add_typer(audit.app, name="audit")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(identity.users, name="users")
 app.add_typer(identity.clients, name="clients")
 app.add_typer(identity.keys, name="keys")
 app.add_typer(actions.app, name="actions")
 app.add_typer(events.app, name="events")
+app.add_typer(feedback.app, name="feedback")
 
 
 def main() -> None:

@@ -20,13 +20,14 @@ from assay.adapters.sqlite.outbox import SqliteOutbox
 from assay.adapters.sqlite.revocations import SqliteRevocations
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
-from assay.features.rates import Rates
 from assay.geoip import GEOIP
 from assay.http.application import application
 from assay.identity.access import Access
 from assay.ports import Consumer
-from assay.release import Release, champion, load_trusted_keys, open_release
+from assay.release import Release
 from assay.release.files import sync_folder
+from assay.release.folder import FolderRegistry
+from assay.release.registry import open_named, pointer
 from assay.stage_client import StageClient, Transport
 from assay.stages import Handler
 from functions.action_layer import app as action_layer_app
@@ -41,7 +42,9 @@ from functions.geoip import bootstrap as geoip
 from functions.isolation_forest import bootstrap as isolation_forest
 from functions.orchestrator.app import Api, routes
 from functions.orchestrator.pipeline import Pipeline, Settings
+from functions.post_auth_intelligence import app as intelligence_app
 from functions.post_auth_intelligence import bootstrap as post_auth_intelligence
+from functions.post_auth_intelligence import reports as reports_app
 from functions.rules_engine import bootstrap as rules_engine
 from functions.users.app import routes as user_routes
 from functions.xgboost_classifier import bootstrap as xgboost_classifier
@@ -50,7 +53,10 @@ from local.actions import Actions
 from local.alerts import Alerts, read_config
 from local.challenges import Challenges
 from local.client_events import ClientEvents
+from local.intelligence import Intelligence
+from local.labels import Labels
 from local.relay import Relay
+from local.releases import Releases, trusted_keys
 
 log = logging.getLogger(__name__)
 AUDIT_IDLE_S = 1.0
@@ -121,8 +127,8 @@ class Places:
 
 def open_champion(places: Places) -> Release:
     """The release that decides. Raises `ReleaseError` with the reason when it must not be served."""
-    trusted = load_trusted_keys(places.models / "keys", places.keys)
-    return open_release(places.releases / champion(places.releases), trusted)
+    registry = FolderRegistry(places.releases)
+    return open_named(registry, pointer(registry), trusted_keys(places))
 
 
 def inline_stages(release: Release) -> dict[str, Handler]:
@@ -149,8 +155,11 @@ class Embedded:
             sync_folder(places.data)  # a power cut must not take the log from under its anchor
             release = open_champion(places)
             enrichment, notes = _geoip(places.geoip)
-            client = StageClient(_without(inline_stages(release) | enrichment, remote or {}), remote)
-            settings, rates = Settings.of(release), Rates.load(release.read("rates.yaml"))
+
+            def stages_of(release: Release) -> StageClient:
+                return StageClient(_without(inline_stages(release) | enrichment, remote or {}), remote)
+
+            client, settings = stages_of(release), Settings.of(release)
             verifier = tokens.verifier(places.keys)
             tokens.jwks(places.keys)  # keys that cannot be used are told of now
             alerts_config = read_config(places.alerts, places.data, places.address)
@@ -169,19 +178,34 @@ class Embedded:
         self.actions = Actions(release, self.ledger, cards, places.card_secret)
         self.challenges = Challenges(release, self.ledger, codes, key, access)
         self.client_events = ClientEvents(self.ledger, key, access, places.allow_local_webhooks)
+        profile = SqliteProfileStore(self.ledger)
+        self.intelligence = Intelligence(places.data, places.models, self.ledger)
+        self.labels = Labels(release, self.ledger, profile, access)
         recorders: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit, self.alerts.recorder]
-        consumers = [*recorders, self.actions.consumer, self.challenges.opener, self.client_events.recorder]
+        actors: list[Consumer] = [
+            self.actions.consumer,
+            self.challenges.opener,
+            self.client_events.recorder,
+            self.labels.consumer,
+        ]
+        consumers = [*recorders, *actors]
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
         self.relay = Relay(self.outbox, consumers, {audit.name: AUDIT_IDLE_S, self.alerts.recorder.name: ALERTS_IDLE_S})
-        profile = SqliteProfileStore(self.ledger)
         decisions = SqliteDecisionStore(self.ledger)
-        self.pipeline = Pipeline(client, profile, decisions, settings, deny_list=self.actions.store)
+        self.pipeline = Pipeline(
+            client, profile, decisions, settings, deny_list=self.actions.store, standings=self.labels.effects
+        )
+        self.releases = Releases(places, release, self.ledger, notes)
+        self.releases.decide_by(self.pipeline, stages_of)
+        self.releases.champion.follow(self.labels.prepare)
         parts = [
-            routes(Api(self.pipeline, profile, access, rates, self._readiness, notes)),
+            routes(Api(self.pipeline, profile, access, self._readiness, notes)),
             user_routes(identity.build(self.ledger, revocations, access, places.keys)),
             action_layer_app.routes(action_layer_app.Api(self.actions.accounts, access)),
             self.challenges.routes,
             self.client_events.routes,
+            intelligence_app.routes(self.labels.api),
+            reports_app.routes(reports_app.Api(self.intelligence.store, access)),
             alerts_app.routes(alerts_app.Api(self.alerts.store, access)),
             audit_app.routes(audit_app.Api(records, anchor, access)),
         ]
@@ -194,15 +218,19 @@ class Embedded:
         await self.actions.start()
         self.challenges.start()
         await self.client_events.start()
+        self.intelligence.start()
         self.relay.start()
+        self.releases.start()
 
     async def close(self) -> None:
         """Delivers nothing more, finishes what is being committed, closes the file."""
+        await self.releases.stop()
         await self.relay.stop()
         await self.alerts.stop()
         await self.actions.stop()
         await self.challenges.stop()
         await self.client_events.stop()
+        await self.intelligence.stop()
         await self.ledger.close()
         os.close(self._lock)
 

@@ -19,6 +19,8 @@ from functions.audit_log import openapi as audit_log
 from functions.challenges import openapi as challenges
 from functions.client_events import openapi as client_events
 from functions.orchestrator import openapi as orchestrator
+from functions.post_auth_intelligence import openapi as post_auth_intelligence
+from functions.post_auth_intelligence import reports_openapi
 from functions.users import openapi as users
 
 FILE = Path(assay.http.__path__[0]) / "openapi.json"
@@ -28,6 +30,8 @@ PARTS = (
     challenges.DESCRIPTION,
     client_events.DESCRIPTION,
     users.DESCRIPTION,
+    post_auth_intelligence.DESCRIPTION,
+    reports_openapi.DESCRIPTION,
     alerts.DESCRIPTION,
     audit_log.DESCRIPTION,
 )

@@ -9,12 +9,15 @@ import numpy as np
 from assay.features.catalog import ANOMALY_NAMES, NAMES
 from assay.policy import Policy
 from assay.rules.ruleset import RuleSet
+from training.costs import Costs, best_thresholds
 from training.decisions import decide
-from training.evaluate import Firings, Scored, difficulty, model_metrics, rule_metrics
+from training.evaluate import Firings, Scored, difficulty, model_metrics, rule_metrics, segment_metrics
 from training.evidence import rule_evidence, weight_of_evidence
 from training.prepare import Part
-from training.thresholds import SubsetThresholds, subset_thresholds
+from training.thresholds import TrainedThresholds, subset_thresholds
 from training.work import Data, Fitted, Run, within
+
+TUNED = ("max_depth", "learning_rate", "min_child_weight", "subsample", "colsample_bytree", "reg_lambda")
 
 
 def score_part(data: Data, part: Part, fitted: Fitted, firings: Firings, policy: Policy) -> Scored:
@@ -26,23 +29,42 @@ def score_part(data: Data, part: Part, fitted: Fitted, firings: Firings, policy:
     return Scored(part.truth, part.stories(data.table), scores, forest, errors, if_flags, ae_flags, decisions)
 
 
-def thresholds_of(scored: Scored, part: Part, policy: Policy) -> SubsetThresholds:
-    """Thresholds for missing models, from the rows of the calibration part not known to be fraud."""
-    honest = ~part.known
-    both = (scored.if_flags & scored.ae_flags)[honest]
-    stopped = both | (scored.fraud_scores[honest] >= policy.challenge_above)
-    return subset_thresholds(scored.if_scores[honest], scored.ae_errors[honest], both, stopped)
+def trained_thresholds(data: Data, fitted: Fitted, firings: Firings, costs: Costs, policy: Policy) -> TrainedThresholds:
+    """Every number that training writes into the policy, measured on the calibration part with its known labels."""
+    part = data.calibrate
+    scored, known = score_part(data, part, fitted, firings, policy), part.known
+    both, flags = scored.if_flags & scored.ae_flags, within(firings, data, part).flags
+    score = best_thresholds(costs, costs.of(known, data.amounts(part)), scored.fraud_scores, flags, both, policy)
+    stopped = both | (scored.fraud_scores >= score.challenge_above)
+    honest = ~known
+    subsets = subset_thresholds(scored.if_scores[honest], scored.ae_errors[honest], both[honest], stopped[honest])
+    forest = weight_of_evidence(scored.if_flags, known)
+    return TrainedThresholds(score, subsets, forest, weight_of_evidence(scored.ae_flags, known))
+
+
+def cost_metrics(
+    data: Data, fitted: Fitted, firings: Firings, costs: Costs, scored: Scored, policy: Policy
+) -> dict[str, Any]:
+    """What the test period costs per 1,000 transactions: as decided, by the rules alone, and with nothing at all."""
+    outcomes, flags = costs.of(data.test.truth, data.amounts(data.test)), within(firings, data, data.test).flags
+    by_rules = decide(policy, flags, np.zeros(len(flags)), np.zeros(len(flags), dtype=np.bool_))
+    best = min(judged.cost_per_1000 for judged in fitted.search)
+    return {
+        "challenge_above": policy.challenge_above,
+        "decline_above": policy.decline_above,
+        "per_1000": outcomes.per_1000(scored.decisions),
+        "per_1000_rules_alone": outcomes.per_1000(by_rules),
+        "per_1000_approving_all": outcomes.per_1000(np.full(len(flags), "APPROVE")),
+        "alerts_per_1000": 1000 * float((scored.decisions == "DECLINE").mean()),
+        "capacity_alerts_per_1000": costs.capacity.alerts_per_1000,
+        "tuning_candidates": len({repr(judged.parameters) for judged in fitted.search}),
+        "tuning_per_1000": best,
+    }
 
 
 def evidence_of(data: Data, firings: Firings) -> dict[str, float]:
     """Weight of evidence of every rule, on the training part with the labels known at the cut-off."""
     return rule_evidence(within(firings, data, data.train).fired, data.train.known)
-
-
-def model_evidence(scored: Scored, part: Part) -> tuple[float, float]:
-    """Weight of evidence of the isolation forest's and the autoencoder's flag, on the calibration part."""
-    forest = weight_of_evidence(scored.if_flags, part.known)
-    return forest, weight_of_evidence(scored.ae_flags, part.known)
 
 
 def release_metrics(
@@ -53,6 +75,7 @@ def release_metrics(
     metrics = model_metrics(scored)
     metrics["difficulty"] = difficulty(NAMES, train.full, train.known, test.full, test.truth)
     metrics["rules"] = rule_metrics(rules, firings, data.table.labels[data.live], evidence)
+    metrics["segments"] = segment_metrics(scored, data.table.columns(test.rows))
     metrics["calibration"]["reported_share"] = fitted.calibration.reported_share
     metrics["importance"] = importances(fitted)
     return metrics
@@ -66,20 +89,20 @@ def importances(fitted: Fitted) -> dict[str, float]:
     return {name: gain / total for name, gain in sorted(gains.items(), key=lambda item: (-item[1], item[0]))}
 
 
-def facts(run: Run, data: Data) -> dict[str, Any]:
+def facts(run: Run, data: Data, fitted: Fitted) -> dict[str, Any]:
     """What the model card tells of the data."""
     labels, reported = data.table.labels, ~np.isnan(data.table.label_times)
     frauds = int(labels.sum())
     return {
-        "version": run.version,
-        "seed": run.seed,
-        "customers": f"{run.customers:,}",
-        "days": run.days,
-        "start": run.start.date().isoformat(),
+        "version": run.settings.version,
+        "source": run.source,
+        "trials": run.settings.trials,
+        "parameters": ", ".join(f"{name} {fitted.xgboost.parameters[name]:g}" for name in TUNED),
+        "rounds": fitted.xgboost.rounds,
         "transactions": f"{len(data.table):,}",
         "frauds": f"{frauds:,}",
         "share": f"{100 * frauds / len(data.table):.2f} %",
-        "unreported": f"{100 * float((~reported[labels]).mean()):.1f} %",
+        "unreported": f"{100 * float((~reported[labels]).mean()):.1f} %" if frauds else "-",
         "anomaly": len(ANOMALY_NAMES),
         "features": len(NAMES),
         **{

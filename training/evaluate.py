@@ -21,6 +21,7 @@ from training.metrics import (
     recall_per_story,
     shallow_tree,
     single_feature_auc,
+    threshold_at,
 )
 from training.table import CATEGORIES
 
@@ -79,6 +80,32 @@ def model_metrics(scored: Scored) -> dict[str, Any]:
         "calibration": calibration_metrics(labels, scored.fraud_scores),
         "decisions": rates(scored.decisions, labels),
     }
+
+
+SEGMENTS = ("channel", "geo_country")
+SMALLEST_SEGMENT = 5
+"""Frauds; of fewer, a share says nothing."""
+
+
+def segment_metrics(scored: Scored, columns: Mapping[str, Floats | list[str | None]]) -> dict[str, Any]:
+    """Per channel and country: rows, frauds, recall and false positives at the overall 0.5 % threshold, and stopped."""
+    cut = threshold_at(scored.labels, scored.fraud_scores)
+    caught, stopped = scored.fraud_scores > cut, scored.decisions != "APPROVE"
+    segments: dict[str, Any] = {}
+    for name in SEGMENTS:
+        values = np.array([value or "unknown" for value in columns[name]])
+        for value in np.unique(values):
+            rows = values == value
+            fraud, legitimate = rows & scored.labels, rows & ~scored.labels
+            if fraud.sum() >= SMALLEST_SEGMENT and legitimate.any():
+                segments[f"{name}={value}"] = {
+                    "rows": int(rows.sum()),
+                    "frauds": int(fraud.sum()),
+                    "recall": float(caught[fraud].mean()),
+                    "false_positives": float(caught[legitimate].mean()),
+                    "stopped_legitimate": float(stopped[legitimate].mean()),
+                }
+    return segments
 
 
 def calibration_metrics(labels: Bools, scores: Floats) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
+from training.tuning import COMMON
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -25,19 +27,6 @@ ANOMALY_RATE = 0.02
 AUTOENCODER_ROWS = 60_000
 """More rows than this change nothing but the waiting."""
 XGBOOST_ROUNDS = 260
-XGBOOST_CANDIDATES: tuple[dict[str, Any], ...] = (
-    {"max_depth": 5, "learning_rate": 0.06, "min_child_weight": 4.0},
-    {"max_depth": 4, "learning_rate": 0.05, "min_child_weight": 1.0},
-)
-XGBOOST_COMMON: dict[str, Any] = {
-    "objective": "binary:logistic",
-    "tree_method": "hist",
-    "eval_metric": "aucpr",
-    "subsample": 0.8,
-    "colsample_bytree": 0.6,
-    "reg_lambda": 2.0,
-    "nthread": 1,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +99,14 @@ def fit_autoencoder(rows: Floats, seed: int) -> FittedAutoencoder:
 
 
 def fit_xgboost(
-    train: Floats, train_labels: Bools, calibrate: Floats, calibrate_labels: Bools, seed: int
+    train: Floats, train_labels: Bools, calibrate: Floats, calibrate_labels: Bools, tuned: dict[str, Any], seed: int
 ) -> FittedXgboost:
-    """The best of a few candidates by average precision on the calibration part, each stopped early on it."""
+    """Boosted trees with the tuned parameters, stopped early by average precision on the calibration part."""
     learn = xgboost.DMatrix(train, label=train_labels, nthread=1)
     check = xgboost.DMatrix(calibrate, label=calibrate_labels, nthread=1)
-    best: tuple[float, FittedXgboost] | None = None
-    for candidate in XGBOOST_CANDIDATES:
-        parameters = {**XGBOOST_COMMON, **candidate, "seed": seed}
-        booster = xgboost.train(
-            parameters, learn, XGBOOST_ROUNDS, evals=[(check, "c")], early_stopping_rounds=40, verbose_eval=False
-        )
-        rounds = booster.best_iteration + 1
-        fitted = FittedXgboost(booster[:rounds], parameters, rounds)
-        if best is None or booster.best_score > best[0]:
-            best = (booster.best_score, fitted)
-    if best is None:
-        raise ValueError("no candidate to fit")
-    return best[1]
+    parameters = {**COMMON, **tuned, "seed": seed}
+    booster = xgboost.train(
+        parameters, learn, XGBOOST_ROUNDS, evals=[(check, "c")], early_stopping_rounds=40, verbose_eval=False
+    )
+    rounds = booster.best_iteration + 1
+    return FittedXgboost(booster[:rounds], parameters, rounds)

@@ -7,14 +7,15 @@ from assay.release.manifest import AnomalyModel, Classifier, ManifestBody, Model
 from training.models import calibration_of
 from training.package import libraries
 from training.prepare import TRANSFORMS
-from training.work import Data, Fitted, Run
+from training.settings import Settings
+from training.work import Data, Fitted
 
 
-def manifest_body(run: Run, data: Data, fitted: Fitted, metrics: dict[str, float]) -> ManifestBody:
+def manifest_body(settings: Settings, data: Data, fitted: Fitted, metrics: dict[str, float]) -> ManifestBody:
     """Everything but the files' hashes, which the writer adds."""
     threshold = fitted.autoencoder.threshold
     return ManifestBody(
-        version=run.version,
+        version=settings.version,
         models=Models(
             isolation_forest=AnomalyModel(features=list(ANOMALY_NAMES), threshold=0.0),
             autoencoder=AnomalyModel(features=list(ANOMALY_NAMES), threshold=threshold),
@@ -25,7 +26,7 @@ def manifest_body(run: Run, data: Data, fitted: Fitted, metrics: dict[str, float
         transforms=TRANSFORMS,
         calibration=calibration_of(fitted),
         training=Training(
-            seed=run.seed,
+            seed=settings.seed,
             rows=len(data.train.truth),
             frauds=int(data.train.known.sum()),
             data_sha256=data.table.fingerprint(),

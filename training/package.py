@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,35 +15,31 @@ from assay.features.catalog import NAMES
 from assay.policy import Policy
 from training import reference
 from training.table import CATEGORIES, FeatureTable
-from training.thresholds import SubsetThresholds
+from training.thresholds import TrainedThresholds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-DEFAULTS = Path(__file__).parent / "defaults"
 
-
-def default(name: str) -> str:
-    """The text of a default file: rules.yaml, policy.yaml or rates.yaml."""
-    return (DEFAULTS / name).read_text("utf-8")
-
-
-def trained_policy(text: str, thresholds: SubsetThresholds, forest_evidence: float, autoencoder_evidence: float) -> str:
-    """The policy with what training measured put in its places, its comments kept.
+def trained_policy(text: str, thresholds: TrainedThresholds) -> str:
+    """The policy with what training measured put in its places, its comments kept. `text` may be a trained one.
 
     Raises ValueError when a place is not there exactly once: a policy without its thresholds must not be released;
     PolicyError when what came out is no policy.
     """
-    without = f"{thresholds.forest_without_xgboost:.6g}, autoencoder: {thresholds.autoencoder_without_xgboost:.6g}"
-    evidence = f"{forest_evidence:.4f}, autoencoder: {autoencoder_evidence:.4f}"
+    subsets = thresholds.subsets
+    without = f"{subsets.forest_without_xgboost:.6g}, autoencoder: {subsets.autoencoder_without_xgboost:.6g}"
+    evidence = f"{thresholds.forest_evidence:.4f}, autoencoder: {thresholds.autoencoder_evidence:.4f}"
     places = {
-        "isolation_forest_alone:": f"{thresholds.forest_alone:.6g}",
-        "autoencoder_alone:": f"{thresholds.autoencoder_alone:.6g}",
+        "decline_above:": f"{thresholds.score.decline_above:.2f}",
+        "challenge_above:": f"{thresholds.score.challenge_above:.2f}",
+        "isolation_forest_alone:": f"{subsets.forest_alone:.6g}",
+        "autoencoder_alone:": f"{subsets.autoencoder_alone:.6g}",
         "without_xgboost:": f"{{isolation_forest: {without}}}",
         "model_evidence:": f"{{isolation_forest: {evidence}}}",
     }
     for key, value in places.items():
-        text, found = re.subn(rf"^(\s*{key}) (?:null|\{{[^}}]*\}})", rf"\1 {value}", text, flags=re.MULTILINE)
+        text, found = re.subn(rf"^(\s*{key}) (?:null|[-+.\w]+|\{{[^}}]*\}})", rf"\1 {value}", text, flags=re.MULTILINE)
         if found != 1:
             raise ValueError(f"policy.yaml: {key} found {found} times, expected once")
     Policy.load(text)

@@ -38,6 +38,7 @@ class ColumnMapping:
     opened: str | None = None
     balance_before: str | None = None
     label: str | None = None
+    label_known_at: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
 
     def columns(self) -> dict[str, str]:
@@ -50,12 +51,14 @@ class ColumnMapping:
 class LabelledTransaction:
     """A transaction of the file; `line` counts from 1 without the header in Parquet, as lines of the file in CSV.
 
-    `label` is None when the file has no label for it.
+    `label` is None when the file has no label for it. `label_time`, microseconds since the epoch, is when it arrived:
+    None when the file does not say.
     """
 
     line: int
     transaction: Transaction
     label: bool | None
+    label_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ class RowParser:
         """`values` are in the order of the mapping's columns."""
         raw = {**self._constants, **dict(zip(self._names, values, strict=True))}
         try:
-            return LabelledTransaction(line, self._transaction(line, raw), _label(raw["label"]))
+            known = None if raw["label_known_at"] is None else _time("label_known_at", raw["label_known_at"])
+            return LabelledTransaction(line, self._transaction(line, raw), _label(raw["label"]), known)
         except _UnusableError as problem:
             return BadRow(line, str(problem))
 

@@ -17,8 +17,9 @@ from assay.features.catalog import ALL
 from assay.features.direct import Features
 from assay.features.profile import Profile
 from assay.features.rates import Rates
-from assay.features.transaction import Transaction
-from training.simulator.events import Event, SimulatedLogin, SimulatedTransaction, as_seen_login, as_transaction
+from assay.features.transaction import Login, Transaction
+from training.rows import MICROSECONDS
+from training.simulator.events import Event, SimulatedLogin, as_seen_login, as_transaction
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -80,12 +81,12 @@ class _Labels:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._waiting: list[tuple[int, str, Transaction]] = []
+        self._waiting: list[tuple[float, str, Transaction]] = []
 
-    def expect(self, when: int, transaction: Transaction) -> None:
+    def expect(self, when: float, transaction: Transaction) -> None:
         heapq.heappush(self._waiting, (when, transaction.transaction_id, transaction))
 
-    def deliver(self, now: int) -> None:
+    def deliver(self, now: float) -> None:
         waiting = self._waiting
         while waiting and waiting[0][0] <= now:
             self._profile.confirm_fraud(heapq.heappop(waiting)[2])
@@ -103,17 +104,17 @@ class _Rows:
     def __len__(self) -> int:
         return len(self._times)
 
-    def add(self, event: SimulatedTransaction, features: Features) -> None:
+    def add(self, time: float, features: Features, label: bool, label_time: float | None, story: str | None) -> None:
         for name, numbers in self._numeric.items():
             value = features[name]
             numbers.append(UNKNOWN if value is None else value)  # type: ignore[arg-type]
         for name, texts in self._categories.items():
             text = features[name]
             texts.append(None if text is None else sys.intern(str(text)))
-        self._times.append(event.time)
-        self._labels.append(event.label)
-        self._label_times.append(UNKNOWN if event.label_time is None else event.label_time)
-        self._stories.append(event.story)
+        self._times.append(time)
+        self._labels.append(label)
+        self._label_times.append(UNKNOWN if label_time is None else label_time)
+        self._stories.append(story)
 
     def table(self) -> FeatureTable:
         return FeatureTable(
@@ -126,21 +127,46 @@ class _Rows:
         )
 
 
+class TableBuilder:
+    """Transactions, logins and late labels in time order -> the table. One profile sees them as serving would have."""
+
+    def __init__(self) -> None:
+        self._profile = Profile()
+        self._labels, self._rows = _Labels(self._profile), _Rows()
+
+    def login(self, login: Login) -> None:
+        """One login attempt."""
+        self._profile.record_login(login)
+
+    def transaction(
+        self, transaction: Transaction, label: bool, label_time: float | None, story: str | None = None
+    ) -> int:
+        """One transaction. `label_time`, seconds since the epoch, is when a fraud becomes known, None: never.
+
+        Answers with the number of rows so far.
+        """
+        time = transaction.time / MICROSECONDS
+        self._labels.deliver(time)
+        self._rows.add(time, self._profile.observe(transaction), label, label_time, story)
+        if label_time is not None:
+            self._labels.expect(label_time, transaction)
+        return len(self._rows)
+
+    def table(self) -> FeatureTable:
+        """All rows."""
+        return self._rows.table()
+
+
 def build_table(events: Iterable[Event], rates: Rates, until: float, progress: Progress) -> FeatureTable:
     """Replays the events through one profile. `until` (seconds since the epoch) is only for the progress shown."""
-    profile = Profile()
-    labels, rows = _Labels(profile), _Rows()
+    builder = TableBuilder()
     start: float | None = None
     for event in events:
-        labels.deliver(event.time)
         if isinstance(event, SimulatedLogin):
-            profile.record_login(as_seen_login(event))
+            builder.login(as_seen_login(event))
             continue
-        transaction = as_transaction(event, rates)
-        rows.add(event, profile.observe(transaction))
-        if event.label_time is not None:
-            labels.expect(event.label_time, transaction)
+        rows = builder.transaction(as_transaction(event, rates), event.label, event.label_time, event.story)
         start = event.time if start is None else start
-        if len(rows) % REPORT_EVERY == 0:
+        if rows % REPORT_EVERY == 0:
             progress("features", min(1.0, (event.time - start) / max(1.0, until - start)))
-    return rows.table()
+    return builder.table()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.costs import ScoreThresholds
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -19,6 +21,16 @@ class SubsetThresholds:
     autoencoder_alone: float
     forest_without_xgboost: float
     autoencoder_without_xgboost: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedThresholds:
+    """What training writes into a policy: thresholds of the score, those for missing models, evidence of the flags."""
+
+    score: ScoreThresholds
+    subsets: SubsetThresholds
+    forest_evidence: float
+    autoencoder_evidence: float
 
 
 def subset_thresholds(if_scores: Floats, ae_errors: Floats, both: Bools, stopped_by_models: Bools) -> SubsetThresholds:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,10 @@ from training.calibration import Fit
 from training.evaluate import Firings
 from training.fit import FittedAutoencoder, FittedForest, FittedXgboost
 from training.prepare import Encoding, Part
+from training.settings import Settings
 from training.split import Split
 from training.table import FeatureTable
+from training.tuning import Judged
 
 Progress = Callable[[str, float], None]
 """Told the step under way and the share of it that is done, 0..1."""
@@ -22,18 +23,10 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was asked for."""
+    """What was asked for, and a sentence for the model card on where the data comes from."""
 
-    seed: int
-    customers: int
-    days: int
-    start: datetime
-    version: str
-
-    @property
-    def end(self) -> float:
-        """End of the simulated time, seconds since the epoch."""
-        return self.start.timestamp() + 86400 * self.days
+    settings: Settings
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +45,20 @@ class Data:
         """All rows after the warm-up."""
         return self.table.times >= self.split.train
 
+    def amounts(self, part: Part) -> NDArray[np.float64]:
+        """Amounts of the part's rows in the base currency; NaN is unknown."""
+        return self.table.numeric["amount"][part.rows]
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The three models and the calibration."""
+    """The three models, the calibration, and how the classifier's parameters were found."""
 
     forest: FittedForest
     autoencoder: FittedAutoencoder
     xgboost: FittedXgboost
     calibration: Fit
+    search: Sequence[Judged]
 
 
 def within(firings: Firings, data: Data, part: Part) -> Firings:

@@ -19,7 +19,7 @@ from assay.adapters.aws.secrets import read_secrets
 from assay.adapters.aws.table import Table
 from assay.adapters.cards_http import HttpCardManagement, SecretSource, parse_secret, secret_in
 from assay.errors import SettingsError
-from assay.release.registry import served_release
+from assay.release.served import served_champion
 from assay.webhooks.signing import Secret
 from functions.action_layer.accounts import Accounts
 from functions.action_layer.bootstrap import UNSIGNED, Settings, build
@@ -42,7 +42,7 @@ class Function:
         self._dynamodb = table.client
         store = DynamoAccountStore(table)
         self.accounts = Accounts(store)
-        self.layer = build(store, self.accounts, served_release(settings.releases))
+        self.layer = build(store, self.accounts, served_champion(settings.releases).current())
         self.delivery = CardDelivery(DynamoCardOrderStore(table), self.accounts, cards)
 
     async def app(self) -> Starlette:

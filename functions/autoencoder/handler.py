@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from assay.release.registry import served_release
+from assay.release.served import KeepingUp, OfEachRelease, served_champion
 from assay.stage_server import stage_handler
 from assay.stages import AUTOENCODER
 from functions.autoencoder.bootstrap import Settings, stage
 
-handler = stage_handler(AUTOENCODER, stage(served_release(Settings.from_environment().releases)))
+_champion = served_champion(Settings.from_environment().releases)
+handler = KeepingUp(_champion, stage_handler(AUTOENCODER, OfEachRelease(_champion, stage)))

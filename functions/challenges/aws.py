@@ -16,7 +16,7 @@ from assay.challenges.ports import OtpSender
 from assay.challenges.scored import Asked
 from assay.errors import SettingsError
 from assay.policy import FILE, ChallengeLimits, Policy
-from assay.release.registry import served_release
+from assay.release.served import served_champion
 from functions.challenges.bootstrap import Parts, Settings, build, open_sender
 from functions.challenges.consumer import ChallengeOpener
 
@@ -100,4 +100,4 @@ async def _open_table(settings: Settings, clients: Clients) -> Table:
 
 
 def _limits(settings: Settings) -> ChallengeLimits:
-    return Policy.load(served_release(settings.releases).read(FILE)).challenge
+    return Policy.load(served_champion(settings.releases).current().read(FILE)).challenge

@@ -6,7 +6,16 @@ from assay.policy import Policy
 from assay.schemas.stages import Confidence, Decision, DecisionRequest, DecisionResult, RulesFlag
 from functions.decision_engine.degradation import gather, missing_parts, passed_limit
 from functions.decision_engine.reasons import Explainer
-from functions.decision_engine.table import BLOCKED, DENIED, STAND_IN_CHALLENGED, Outcome, confidence, rows_1_to_6
+from functions.decision_engine.table import (
+    BLOCKED,
+    DENIED,
+    STAND_IN_CHALLENGED,
+    TRUSTED,
+    Outcome,
+    confidence,
+    rows_1_to_6,
+    trust_clears,
+)
 from functions.decision_engine.texts import Texts, load_texts
 
 
@@ -29,6 +38,13 @@ class DecisionEngine:
         sure = confidence(evidence.fraud_score, self.policy)
         if missing:
             return self._stand_in(request, outcome, missing, sure)
+        if request.trusted and trust_clears(outcome):
+            return DecisionResult(
+                decision=TRUSTED.decision,
+                confidence=sure,
+                triggered_by=TRUSTED.triggered_by,
+                reasons=self._explainer.trusted(outcome),
+            )
         reasons = self._explainer.of_outcome(request, outcome) if outcome.movers else []
         return DecisionResult(
             decision=outcome.decision, confidence=sure, triggered_by=outcome.triggered_by, reasons=reasons

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from assay.release.registry import served_release
+from assay.release.served import KeepingUp, OfEachRelease, served_champion
 from assay.stage_server import stage_handler
 from assay.stages import DECISION_ENGINE
 from functions.decision_engine.bootstrap import Settings, stage
 
-handler = stage_handler(DECISION_ENGINE, stage(served_release(Settings.from_environment().releases)))
+_champion = served_champion(Settings.from_environment().releases)
+handler = KeepingUp(_champion, stage_handler(DECISION_ENGINE, OfEachRelease(_champion, stage)))

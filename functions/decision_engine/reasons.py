@@ -43,6 +43,11 @@ class Explainer:
         analyst, customer = self._texts.pair(self._texts.deny_list)
         return [Reason(code="rule:deny_list", weight=DENY_LIST_WEIGHT, analyst_text=analyst, customer_text=customer)]
 
+    def trusted(self, spared: Outcome) -> list[Reason]:
+        """Trust approved what would have been challenged."""
+        analyst, customer = self._texts.pair(self._texts.trust, spared=spared.triggered_by)
+        return [Reason(code="trust:analyst", weight=0.0, analyst_text=analyst, customer_text=customer)]
+
     def of_outcome(self, request: DecisionRequest, outcome: Outcome) -> list[Reason]:
         """Reasons of the parts that made the outcome; empty for an approval, never empty otherwise."""
         return _ranked([self._by_mover[mover](request) for mover in outcome.movers], self._limit)

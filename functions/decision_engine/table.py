@@ -38,6 +38,7 @@ DECLINED = Outcome(Decision.DECLINE, "ML_SCORE", ("fraud_score",))
 FLAGGED = Outcome(Decision.CHALLENGE, "RULES_FLAG", ("rules",))
 FLAGGED_AND_SCORED = Outcome(Decision.CHALLENGE, "ML_SCORE+RULES_FLAG", ("rules", "fraud_score"))
 APPROVED = Outcome(Decision.APPROVE, "ML_SCORE")
+TRUSTED = Outcome(Decision.APPROVE, "ANALYST_TRUST")
 STAND_IN_APPROVED = Outcome(Decision.APPROVE, "STAND_IN")
 STAND_IN_CHALLENGED = Outcome(Decision.CHALLENGE, "STAND_IN")
 
@@ -57,6 +58,11 @@ def rows_1_to_6(evidence: Evidence, policy: Policy) -> Outcome:
     if evidence.anomalous:
         return Outcome(Decision.CHALLENGE, "+".join(_anomaly_names(evidence)), _flagging(evidence))
     return APPROVED if evidence.fraud_score is not None else STAND_IN_APPROVED
+
+
+def trust_clears(outcome: Outcome) -> bool:
+    """Whether trust in the account is enough: a challenge by flags only, without any part of the fraud score in it."""
+    return outcome.decision is Decision.CHALLENGE and "fraud_score" not in outcome.movers
 
 
 def confidence(fraud_score: float | None, policy: Policy) -> Confidence:

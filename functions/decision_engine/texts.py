@@ -49,6 +49,7 @@ class Texts(Contract):
     models: dict[str, Pair]
     stand_in: dict[str, Pair]
     deny_list: Pair
+    trust: Pair
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -61,7 +62,7 @@ class Texts(Contract):
                 raise PydanticCustomError(
                     "keys", "{name}: {wrong} missing or unknown", {"name": name, "wrong": min(given ^ needed)}
                 )
-        pairs = [*self.features.values(), *self.models.values(), *self.stand_in.values(), self.deny_list]
+        pairs = [*self.features.values(), *self.models.values(), *self.stand_in.values(), self.deny_list, self.trust]
         for pair in pairs:
             if pair.customer not in self.customer:
                 raise PydanticCustomError("customer", "no customer text {key}", {"key": pair.customer})

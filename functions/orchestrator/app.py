@@ -13,7 +13,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from assay.errors import StorageError
-from assay.features.rates import Rates
 from assay.http.application import JSON, TIME_LEFT_S
 from assay.http.bodies import read_body
 from assay.identity import scopes
@@ -38,7 +37,6 @@ class Api:
     pipeline: Pipeline
     profile: ProfileStore
     access: Access
-    rates: Rates
     readiness: Readiness
     notes: Mapping[str, str] = field(default_factory=dict)
     """What verdicts do without from the start, part by part; `/ready` says it, and that it is ready."""
@@ -53,9 +51,10 @@ class Api:
             raise unavailable("overloaded", "Too many transactions under way")
         self.under_way += 1
         try:
-            submission = read_transaction(body, principal.subject, self.rates, datetime.now(UTC))
+            by = self.pipeline.deciding
+            submission = read_transaction(body, principal.subject, by.settings.rates, datetime.now(UTC))
             time_left_s = request.scope.get(TIME_LEFT_S, inf)
-            verdict = await self.pipeline.score(submission, _explain(request), time_left_s)
+            verdict = await self.pipeline.score(submission, _explain(request), time_left_s, by)
         finally:
             self.under_way -= 1
         return Response(verdict, media_type=JSON)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -21,10 +22,10 @@ from assay.adapters.aws.profile import DynamoProfileStore
 from assay.adapters.aws.profile_log import ProfileLog
 from assay.adapters.aws.transports import LambdaTransport, Signer, UrlTransport, http_session, once
 from assay.errors import StorageError
-from assay.features.rates import Rates
 from assay.geoip import GEOIP
 from assay.http.application import application
 from assay.ports import DecisionStore, DenyList
+from assay.release.champion import Champion
 from assay.release.store import Release
 from assay.stage_client import StageClient, Transport
 from functions.orchestrator import metrics, pipeline
@@ -65,30 +66,39 @@ class Settings(settings.AccessSettings):
         return {name: placement for name, placement in placed.items() if placement is not None}
 
 
-async def build(settings: Settings, release: Release, undo: AsyncExitStack) -> Starlette:
-    """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
-    rules = pipeline.Settings.of(release, settings.deadline_ms)
-    if not settings.challenges:
-        rules = replace(rules, challenge_ttl_s=None)
+async def build(settings: Settings, champion: Champion, undo: AsyncExitStack) -> Starlette:
+    """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason.
+
+    It decides by whatever is the champion.
+    """
+    rules = _rules(settings, champion.current())
     clients = Clients()
     undo.push_async_callback(clients.close)
     placements = settings.placements()
-    notes: dict[str, str] = {}
-    inline = inline_stages(placements, release, notes)
+    notes = champion.notes
     transports = await _transports(placements, rules.deadline_s, clients, undo)
     if GEOIP.name in transports:
         transports[GEOIP.name] = Noting(transports[GEOIP.name], notes)
-    stages = StageClient(inline, transports)
+
+    def stages(release: Release) -> StageClient:
+        return StageClient(inline_stages(placements, release, notes), transports)
 
     dynamodb = await clients.open("dynamodb")
     log = ProfileLog(dynamodb, settings.profile_table)
     outbox = DynamoOutbox(dynamodb, settings.outbox_table, SnsEvents(await clients.open("sns"), settings.events_topic))
     profile, decisions = DynamoProfileStore(log), DynamoDecisionStore(dynamodb, settings.decisions_table, log, outbox)
     frozen = None if settings.accounts_table is None else DynamoDenyList(dynamodb, settings.accounts_table)
-    scoring = pipeline.Pipeline(stages, profile, decisions, rules, observer=metrics.count, deny_list=frozen)
-    rates = Rates.load(release.read("rates.yaml"))
+    scoring = pipeline.Pipeline(
+        stages(champion.current()), profile, decisions, rules, observer=metrics.count, deny_list=frozen
+    )
+    champion.follow(lambda release: partial(scoring.switch, stages(release), _rules(settings, release)))
     access = await open_access(settings, dynamodb)
-    return application(routes(Api(scoring, profile, access, rates, _readiness(decisions, log, frozen), notes)))
+    return application(routes(Api(scoring, profile, access, _readiness(decisions, log, frozen), notes)))
+
+
+def _rules(settings: Settings, release: Release) -> pipeline.Settings:
+    rules = pipeline.Settings.of(release, settings.deadline_ms)
+    return rules if settings.challenges else replace(rules, challenge_ttl_s=None)
 
 
 async def _transports(

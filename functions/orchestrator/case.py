@@ -6,17 +6,21 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from assay.features.transaction import MONEY_SCALE
+from assay.labels.ports import Standing, TokenKind
 from assay.ports import DecisionRecord
 from assay.schemas.base import Contract, FeatureValue
 from assay.schemas.geoip import GeoIpResult
 from assay.schemas.stages import Decision, DecisionRequest, DecisionResult, RulesResult, StandInUsage
-from assay.schemas.verdict import ChallengeRef, FraudVerdict, ReleaseRef
+from assay.schemas.verdict import ChallengeRef, FraudVerdict
 from functions.orchestrator.intake import Submission
+
+if TYPE_CHECKING:
+    from functions.orchestrator.pipeline import Deciding
 
 PROFILE, DENY_LIST = "profile", "deny_list"
 
@@ -26,6 +30,8 @@ class Case:
     """What is known so far."""
 
     submission: Submission
+    by: Deciding
+    """What decides it, from beginning to end."""
     started: float
     """On the stage client's clock, in seconds."""
     time_s: float
@@ -59,8 +65,18 @@ class Case:
         found = (transaction.account, transaction.device, transaction.address, transaction.counterparty)
         return {token for token in found if token is not None}
 
+    def labelled(self) -> dict[TokenKind, str]:
+        """What a label of another transaction may say something about."""
+        transaction = self.submission.transaction
+        named: dict[TokenKind, str | None] = {
+            "account": transaction.account,
+            "device": transaction.device,
+            "counterparty": transaction.counterparty,
+        }
+        return {kind: token for kind, token in named.items() if token is not None}
 
-def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequest:
+
+def question(case: Case, standing: Standing, usage: StandInUsage) -> DecisionRequest:
     """What the decision engine is asked."""
     return DecisionRequest(
         transaction_id=case.submission.transaction.transaction_id,
@@ -70,17 +86,17 @@ def question(case: Case, deny_listed: bool, usage: StandInUsage) -> DecisionRequ
         autoencoder=case.scores.get("autoencoder"),
         xgboost_classifier=case.scores.get("xgboost_classifier"),
         profile_known=PROFILE not in case.degraded,
-        deny_listed=deny_listed,
+        deny_listed=standing.is_denied,
+        trusted=standing.is_trusted,
         deny_list_known=DENY_LIST not in case.degraded,
         stand_in_usage=usage,
+        release=case.by.settings.release.hash,
     )
 
 
-def verdict_of(
-    case: Case, result: DecisionResult, release: ReleaseRef, decided_at: datetime, challenge_ttl_s: int | None
-) -> FraudVerdict:
+def verdict_of(case: Case, result: DecisionResult, decided_at: datetime) -> FraudVerdict:
     """The answer to the caller."""
-    rules, scores = case.rules, case.scores
+    rules, scores, settings = case.rules, case.scores, case.by.settings
     return FraudVerdict(
         transaction_id=case.submission.transaction.transaction_id,
         decision=result.decision,
@@ -95,8 +111,8 @@ def verdict_of(
         triggered_by=result.triggered_by,
         is_early_exit=result.is_early_exit,
         degraded=case.degraded,
-        release=release,
-        challenge=_challenge(case, result, decided_at, challenge_ttl_s),
+        release=settings.release,
+        challenge=_challenge(case, result, decided_at, settings.challenge_ttl_s),
         decided_at=decided_at,
         timings_us=case.timings_us,
     )

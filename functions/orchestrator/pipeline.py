@@ -14,7 +14,10 @@ from typing import Any
 from assay import stages
 from assay.errors import AlreadyDecided, StageError, StageFailed, StorageError
 from assay.features.profile import unknown_features
+from assay.features.rates import FILE as RATES
+from assay.features.rates import Rates
 from assay.geoip import GEOIP
+from assay.labels.ports import NOTHING_KNOWN, Standing, Standings
 from assay.policy import FILE, ChallengeLimits, Policy
 from assay.ports import DecisionStore, DenyList, ProfileStore
 from assay.problems import Problem, unavailable
@@ -37,10 +40,12 @@ GEOIP_SHARE, PROFILE_SHARE, RULES_SHARE, MODELS_SHARE, DENY_LIST_SHARE = 0.15, 0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the release's policy says about the pipeline itself."""
+    """What the release says about the pipeline itself."""
 
     release: ReleaseRef
     deadline_s: float
+    rates: Rates
+    """What amounts are compared by."""
     strict: bool
     """Seed B's way: a stage that fails is a 502, one that cannot be reached a 503; nothing is decided without it."""
     deny_list: frozenset[str] = frozenset()
@@ -49,15 +54,24 @@ class Settings:
 
     @classmethod
     def of(cls, release: Release, deadline_ms: int | None = None) -> Settings:
-        """Those of the release's policy, with another deadline if one is given. Raises PolicyError, ReleaseError."""
+        """Those of the release, with another deadline if one is given. Raises PolicyError, ReleaseError."""
         policy = Policy.load(release.read(FILE))
         return cls(
             release=ReleaseRef(version=release.version, hash=release.hash),
             deadline_s=(deadline_ms or policy.deadline_ms) / 1000,
+            rates=Rates.load(release.read(RATES)),
             strict=policy.mode == "strict",
             deny_list=frozenset(policy.deny_list),
             challenge_ttl_s=policy.challenge.ttl_s,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """One release at work. A transaction is read and decided by one of these, whatever is promoted meanwhile."""
+
+    client: StageClient
+    settings: Settings
 
 
 class Pipeline:
@@ -72,25 +86,37 @@ class Pipeline:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         observer: Callable[[FraudVerdict], None] | None = None,
         deny_list: DenyList | None = None,
+        standings: Standings | None = None,
     ) -> None:
         """`observer` is told of every verdict once it is durable, and must not raise.
 
-        `deny_list`: denies besides the policy's own list.
+        `deny_list`: denies besides the policy's own list. `standings`: what labels say, which may deny as well.
         """
-        self._client = client
-        self._locates = client.has(GEOIP)
+        self.deciding = Deciding(client, settings)
+        """What decides the next transaction."""
         self._profile = profile
         self._decisions = decisions
-        self._settings = settings
         self._now = now
         self._observer = observer
         self._deny_list = deny_list
+        self._standings = standings
         self._under_way: dict[tuple[str, str], tuple[bytes, asyncio.Future[bytes]]] = {}
 
-    async def score(self, submission: Submission, explain: bool = False, time_left_s: float = inf) -> bytes:
+    def switch(self, client: StageClient, settings: Settings) -> None:
+        """Another release decides, from the next transaction on. From any thread."""
+        self.deciding = Deciding(client, settings)
+
+    async def score(
+        self,
+        submission: Submission,
+        explain: bool = False,
+        time_left_s: float = inf,
+        by: Deciding | None = None,
+    ) -> bytes:
         """The verdict's bytes; for a repeated transaction, those of the first time.
 
-        `time_left_s`: what the caller can wait, if less than the deadline.
+        `time_left_s`: what the caller can wait, if less than the deadline. `by`: what the submission was read by, if
+        that may be another release than decides now.
         Raises `Problem`: 409 for the same id with another body, 502 / 503 when there can be no verdict.
         """
         key = (submission.client_id, submission.transaction.transaction_id)
@@ -100,7 +126,7 @@ class Pipeline:
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._under_way[key] = (submission.fingerprint, answer)
         try:
-            verdict = await self._find_or_decide(submission, explain, time_left_s)
+            verdict = await self._find_or_decide(submission, by or self.deciding, explain, time_left_s)
         except BaseException as error:
             answer.set_exception(error if isinstance(error, Problem) else unavailable("interrupted", "Try again"))
             answer.exception()  # seen: nobody has to wait for it
@@ -121,13 +147,14 @@ class Pipeline:
     async def locate(self, request: GeoIpRequest) -> GeoIpResult:
         """Where an address is. Raises `Problem` 502 / 503 when the stage has no answer."""
         try:
-            return await self._client.call(GEOIP, request, self._client.clock() + self._settings.deadline_s)
+            client, settings = self.deciding.client, self.deciding.settings
+            return await client.call(GEOIP, request, client.clock() + settings.deadline_s)
         except StageError as error:
             log.warning("%s", error)
             raise _no_answer(error, "No GeoIP database answers; /ready says more") from error
 
-    async def _find_or_decide(self, submission: Submission, explain: bool, time_left_s: float) -> bytes:
-        return await self._stored(submission) or await self._decide(submission, explain, time_left_s)
+    async def _find_or_decide(self, submission: Submission, by: Deciding, explain: bool, time_left_s: float) -> bytes:
+        return await self._stored(submission) or await self._decide(submission, by, explain, time_left_s)
 
     async def _stored(self, submission: Submission) -> bytes | None:
         try:
@@ -136,8 +163,8 @@ class Pipeline:
             raise _storage_down(error) from error
         return None if stored is None else _same(submission, stored.fingerprint, stored.verdict)
 
-    async def _decide(self, submission: Submission, explain: bool, time_left_s: float) -> bytes:
-        case = Case(submission, self._client.clock(), min(self._settings.deadline_s, time_left_s))
+    async def _decide(self, submission: Submission, by: Deciding, explain: bool, time_left_s: float) -> bytes:
+        case = Case(submission, by, by.client.clock(), min(by.settings.deadline_s, time_left_s))
         await self._find_country(case)
         await self._read_profile(case)
         try:
@@ -167,11 +194,11 @@ class Pipeline:
         Without an answer the country is unknown, as if no address had been sent: no part of a decision is missing.
         """
         transaction, start = case.submission.transaction, perf_counter_ns()
-        if transaction.country is not None or transaction.address is None or not self._locates:
+        if transaction.country is not None or transaction.address is None or not case.by.client.has(GEOIP):
             return
         try:
             request = GeoIpRequest(ip_address=transaction.address)
-            case.geoip = await self._client.call(GEOIP, request, case.until(GEOIP_SHARE))
+            case.geoip = await case.by.client.call(GEOIP, request, case.until(GEOIP_SHARE))
         except StageError as error:
             log.warning("decided without the country of the address: %s", error)
             return
@@ -181,10 +208,10 @@ class Pipeline:
     async def _read_profile(self, case: Case) -> None:
         transaction, start = case.submission.transaction, perf_counter_ns()
         try:
-            async with asyncio.timeout(case.until(PROFILE_SHARE) - self._client.clock()):
+            async with asyncio.timeout(case.until(PROFILE_SHARE) - case.by.client.clock()):
                 case.features = await self._profile.observe(case.submission.client_id, transaction)
         except (StorageError, TimeoutError) as error:
-            if self._settings.strict:
+            if case.by.settings.strict:
                 raise _storage_down(error) from error
             log.warning("decided without the profile: %s", str(error) or "no time")
             case.features = unknown_features(transaction)
@@ -198,50 +225,59 @@ class Pipeline:
         lap = perf_counter_ns()
         account = case.submission.transaction.account
         usage = await self._decisions.stand_in_usage(account) if account else NOTHING_USED
-        denied = await self._is_denied(case)
-        result = await self._client.call(stages.DECISION_ENGINE, question(case, denied, usage), case.until(1.0))
+        standing = await self._standing(case)
+        result = await case.by.client.call(stages.DECISION_ENGINE, question(case, standing, usage), case.until(1.0))
         case.lap("decision_engine", lap)
         case.lap("total", start)
         decided_at = self._now()
-        verdict = verdict_of(case, result, self._settings.release, decided_at, self._settings.challenge_ttl_s)
+        verdict = verdict_of(case, result, decided_at)
         body = verdict.model_dump_json().encode()
         await self._decisions.commit(record_of(case, body, decided_at, usage, _usage_after(case, usage, result)))
         if self._observer is not None:
             self._observer(verdict)
         return body
 
-    async def _is_denied(self, case: Case) -> bool:
-        """By the policy, or because the account is frozen. When that is not known, the deny list is a missing part."""
-        if self._settings.deny_list and not self._settings.deny_list.isdisjoint(case.tokens()):
-            return True
+    async def _standing(self, case: Case) -> Standing:
+        """Whether it is denied, by the policy, a frozen account or a label; whether a label makes its account trusted.
+
+        When that is not known, the deny list is a missing part.
+        """
+        listed = case.by.settings.deny_list
+        if listed and not listed.isdisjoint(case.tokens()):
+            return Standing(is_denied=True)
         account = case.submission.transaction.account
-        if self._deny_list is None or account is None:
-            return False
+        if account is None:
+            return NOTHING_KNOWN
         try:
-            async with asyncio.timeout(case.until(DENY_LIST_SHARE) - self._client.clock()):
-                return await self._deny_list.denies(account)
+            async with asyncio.timeout(case.until(DENY_LIST_SHARE) - case.by.client.clock()):
+                if self._deny_list is not None and await self._deny_list.denies(account):
+                    return Standing(is_denied=True)
+                return NOTHING_KNOWN if self._standings is None else await self._standings.standing(case.labelled())
         except (StorageError, TimeoutError) as error:
-            if self._settings.strict:
+            if case.by.settings.strict:
                 raise StorageError(f"deny list: {error or 'no time'}") from error
             log.warning("decided without the deny list: %s", str(error) or "no time")
             case.degraded.append(DENY_LIST)
-            return False
+            return NOTHING_KNOWN
 
     async def _run_stages(self, case: Case, explain: bool) -> None:
         """Rules first; the models only when no rule blocks."""
         request = ScoringInput(
-            transaction_id=case.submission.transaction.transaction_id, features=case.features, explain=explain
+            transaction_id=case.submission.transaction.transaction_id,
+            features=case.features,
+            explain=explain,
+            release=case.by.settings.release.hash,
         )
         start = perf_counter_ns()
         try:
-            case.rules = await self._client.call(stages.RULES_ENGINE, request, case.until(RULES_SHARE))
+            case.rules = await case.by.client.call(stages.RULES_ENGINE, request, case.until(RULES_SHARE))
         except StageError as error:
             self._do_without(case, error)
         start = case.lap(stages.RULES_ENGINE.name, start)
         if case.rules is not None and case.rules.rules_flag is RulesFlag.BLOCK:
             return
         until = case.until(MODELS_SHARE)
-        answers = await self._client.call_together([(stage, request) for stage in MODELS], until)
+        answers = await case.by.client.call_together([(stage, request) for stage in MODELS], until)
         for stage, answer in zip(MODELS, answers, strict=True):
             if isinstance(answer, StageError):
                 self._do_without(case, answer)
@@ -250,7 +286,7 @@ class Pipeline:
         case.lap("models", start)
 
     def _do_without(self, case: Case, error: StageError) -> None:
-        if self._settings.strict:
+        if case.by.settings.strict:
             raise error
         log.warning("decided without %s: %s", error.stage, error.reason)
         case.degraded.append(error.stage)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from assay.release.registry import served_release
+from assay.release.served import KeepingUp, OfEachRelease, served_champion
 from assay.stage_server import stage_handler
 from assay.stages import XGBOOST_CLASSIFIER
 from functions.xgboost_classifier.bootstrap import Settings, stage
 
-handler = stage_handler(XGBOOST_CLASSIFIER, stage(served_release(Settings.from_environment().releases)))
+_champion = served_champion(Settings.from_environment().releases)
+handler = KeepingUp(_champion, stage_handler(XGBOOST_CLASSIFIER, OfEachRelease(_champion, stage)))

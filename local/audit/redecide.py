@@ -17,6 +17,7 @@ from assay.audit.reading import Record
 from assay.errors import ReleaseError, StorageError
 from assay.features.rates import Rates
 from assay.features.transaction import Login, Transaction
+from assay.labels.ports import Standing, TokenKind
 from assay.ports import DecisionRecord, StoredDecision
 from assay.release import Release, load_trusted_keys, open_release
 from assay.schemas.base import FeatureValue
@@ -24,7 +25,7 @@ from assay.schemas.event import TRANSACTION_SCORED
 from assay.schemas.stages import StandInUsage
 from assay.schemas.verdict import FraudVerdict, TransactionScored
 from assay.stage_client import StageClient
-from functions.decision_engine.table import DENIED
+from functions.decision_engine.table import DENIED, TRUSTED
 from functions.orchestrator.case import DENY_LIST, PROFILE
 from functions.orchestrator.intake import Submission, read_transaction
 from functions.orchestrator.pipeline import Pipeline, Settings
@@ -68,6 +69,17 @@ class RecordedDenyList:
         if DENY_LIST in self._verdict.degraded:
             raise StorageError("missing, as on record")
         return self._verdict.triggered_by == DENIED.triggered_by
+
+
+class RecordedStandings:
+    """Trusts what it trusted then; what it denied, `RecordedDenyList` denies."""
+
+    def __init__(self, verdict: FraudVerdict) -> None:
+        self._standing = Standing(is_trusted=verdict.triggered_by == TRUSTED.triggered_by)
+
+    async def standing(self, _tokens: dict[TokenKind, str]) -> Standing:
+        """As the verdict says."""
+        return self._standing
 
 
 class RecordedDecisions:
@@ -148,6 +160,7 @@ class Redecider:
             Settings.of(self._release, PATIENT_MS),
             now=lambda: event.verdict.decided_at,
             deny_list=RecordedDenyList(event.verdict),
+            standings=RecordedStandings(event.verdict),
         )
         await pipeline.score(_submission(event, document, self._release))
         assert decisions.committed is not None  # noqa: S101 - `score` commits or raises

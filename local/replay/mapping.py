@@ -27,6 +27,7 @@ ASSAY = ColumnMapping(
     opened="account_opened_at",
     balance_before="balance_before",
     label="label",
+    label_known_at="label_known_at",
 )
 READY = {"assay": ASSAY, "handbook": HANDBOOK}
 REQUIRED = ("account", "time", "amount")

@@ -79,6 +79,15 @@ TABLE = {
     ("POST", "/webhooks"): Row({SHOP}, 422),
     ("DELETE", "/webhooks/{webhook_id}"): Row({SHOP}, {ABSENT: 404}),
     ("POST", "/webhooks/{webhook_id}/secret"): Row({SHOP}, {ABSENT: 404}),
+    ("POST", "/feedback"): Row({ANALYST, LEAD, ADMIN, SHOP}, 422),
+    ("GET", "/feedback"): Row({ANALYST, LEAD, ADMIN, SHOP}, 200),
+    ("POST", "/feedback/import"): Row({ANALYST, LEAD, ADMIN, SHOP}, 422, media_type="text/csv"),
+    ("GET", "/feedback/{transaction_id}"): Row(
+        {ANALYST, LEAD, ADMIN, SHOP}, {OWN: 200, OTHER: 404, ABSENT: 404}, persons=THERE
+    ),
+    ("GET", "/intelligence/drift"): Row(PERSONS, 404),
+    ("GET", "/intelligence/patterns"): Row(PERSONS, 404),
+    ("GET", "/intelligence/rules"): Row(PERSONS, 200),
     ("GET", "/health"): Row(EVERYBODY, 200),
     ("GET", "/ready"): Row(EVERYBODY, 200),
     ("GET", "/docs"): Row(EVERYBODY, 200),
@@ -176,6 +185,9 @@ async def _world(town: Town) -> World:
         payment = json.loads((EVENTS / "score_genuine.json").read_text()) | {"transaction_id": f"of-{client}"}
         scored = await town.call("POST", "/score", headers=bearer(tokens[client]), json=payment)
         assert scored.status_code == 200, scored.text
+        label = {"transaction_id": f"of-{client}", "label": "legitimate"}
+        labelled = await town.call("POST", "/feedback", headers=bearer(tokens[client]), json=label)
+        assert labelled.status_code == 200, labelled.text
     fewer = {"scopes": ["events:write"]}
     assert (await town.call("PATCH", f"/clients/{FEEDER}", headers=town.admin.bearer, json=fewer)).status_code == 200
     tokens[FEEDER] = (await town.client_token(FEEDER, secret)).json()["access_token"]

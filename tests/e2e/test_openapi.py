@@ -61,6 +61,13 @@ ROUTES = {
     ("POST", "/webhooks"): {201, 400, 401, 403, 409, 413, 415, 422, 503},
     ("DELETE", "/webhooks/{webhook_id}"): {204, 401, 403, 404, 503},
     ("POST", "/webhooks/{webhook_id}/secret"): {200, 401, 403, 404, 409, 503},
+    ("POST", "/feedback"): {200, 400, 401, 403, 404, 409, 413, 415, 422, 503},
+    ("GET", "/feedback"): {200, 401, 403, 422, 503},
+    ("POST", "/feedback/import"): {200, 400, 401, 403, 413, 415, 422, 503},
+    ("GET", "/feedback/{transaction_id}"): {200, 401, 403, 404, 422, 503},
+    ("GET", "/intelligence/drift"): {200, 401, 403, 404, 503},
+    ("GET", "/intelligence/patterns"): {200, 401, 403, 404, 503},
+    ("GET", "/intelligence/rules"): {200, 401, 403, 422, 503},
     ("GET", "/health"): {200},
     ("GET", "/ready"): {200, 503},
 }

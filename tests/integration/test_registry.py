@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from assay.adapters.aws.objects import Store, open_store
 from assay.errors import ReleaseError, SettingsError
-from assay.release import load_trusted_keys, open_release, registry, write_release
+from assay.release import bucket, load_trusted_keys, open_release, write_release
 from assay.release.manifest import FILES, MANIFEST, SIGNATURE, ManifestBody
-from assay.release.registry import MODELS, open_champion
-from assay.release.store import CHAMPION, champion, set_champion
+from assay.release.pointer import CHAMPION
+from assay.release.registry import champion, set_champion
+from assay.release.served import MODELS, open_champion
 from local.aws.moto_server import moto, serving
 
 KEY = Ed25519PrivateKey.generate()
@@ -63,7 +64,7 @@ def body() -> ManifestBody:
 def written(root: Path, body: ManifestBody, version: str) -> Path:
     files = {name: f"{name} of {version}\n".encode() * 9 for name in FILES}
     folder = write_release(root, body.model_copy(update={"version": version}), files, KEY)
-    set_champion(root, version)
+    set_champion(root, version, TRUSTED)
     return folder
 
 
@@ -120,17 +121,17 @@ def test_the_champion_of_a_folder_is_served(tmp_path, body, packaged, caplog):
 
 
 def test_a_folder_that_must_not_be_served(tmp_path, body, packaged, caplog):
-    assert_packaged(str(tmp_path / "missing"), packaged, caplog, "CHAMPION: cannot be read")
+    assert_packaged(str(tmp_path / "missing"), packaged, caplog, "CHAMPION: not found")
     (written(tmp_path / "folder", body, "folder-3") / "rules.yaml").write_bytes(b"rules: []")
     assert_packaged(str(tmp_path / "folder"), packaged, caplog, "rules.yaml: does not match")
 
 
 def test_an_empty_registry(location, packaged, caplog):
-    assert_packaged(location, packaged, caplog, "CHAMPION not found")
+    assert_packaged(location, packaged, caplog, "CHAMPION: not found")
 
 
 def test_no_such_bucket(aws, packaged, caplog):
-    assert_packaged(f"s3://no-{uuid4()}/releases", packaged, caplog, "CHAMPION not found")
+    assert_packaged(f"s3://no-{uuid4()}/releases", packaged, caplog, "CHAMPION: not found")
 
 
 def test_no_server(aws, packaged, caplog):
@@ -139,7 +140,7 @@ def test_no_server(aws, packaged, caplog):
 
 
 def test_a_server_that_never_answers(aws, packaged, caplog):
-    aws.setattr(registry, "FETCH_S", 0.2)
+    aws.setattr(bucket, "FETCH_S", 0.2)
     with create_server(("127.0.0.1", 0)) as silent:
         aws.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert_packaged("s3://bucket/releases", packaged, caplog, "not fetched within")
@@ -182,7 +183,7 @@ def test_a_mutated_object(location, published, packaged, caplog, name):
 
 
 def test_an_object_that_is_too_large_is_not_read(location, published, packaged, caplog, monkeypatch):
-    monkeypatch.setattr(registry, "MAX_FILE_BYTES", 10_000_000)
+    monkeypatch.setattr(bucket, "MAX_FILE_BYTES", 10_000_000)
     published.put("new-2/rules.yaml", bytes(10_000_001))
     assert_packaged(location, packaged, caplog, "new-2/rules.yaml: larger than 10000000 bytes")
 
@@ -212,7 +213,7 @@ def test_nothing_is_left_behind(location, published, packaged, monkeypatch, tmp_
 
 def test_when_the_packaged_copy_must_not_be_served_either_both_reasons_are_given(location, packaged):
     (packaged / "packaged-1" / "policy.yaml").write_bytes(b"")
-    with pytest.raises(ReleaseError, match=r"CHAMPION not found.*; packaged copy: policy\.yaml: does not match"):
+    with pytest.raises(ReleaseError, match=r"CHAMPION: not found.*; packaged copy: policy\.yaml: does not match"):
         open_champion(location, TRUSTED, packaged)
     with pytest.raises(ReleaseError, match="packaged copy: CHAMPION"):
         open_champion(location, TRUSTED, packaged / "missing")

@@ -17,16 +17,20 @@ from assay.features.profile import Profile
 from assay.features.rates import Rates
 from assay.policy import Policy
 from assay.release.models import load_autoencoder, load_isolation_forest, load_xgboost, vectoriser
-from assay.release.store import champion, open_release
+from assay.release.registry import champion
+from assay.release.store import open_release
 from assay.rules.ruleset import RuleSet
-from training.package import default, trained_policy
+from training.costs import ScoreThresholds
+from training.package import trained_policy
+from training.settings import Settings, TrainingDataError, default
 from training.simulator import START, SimulatedTransaction, as_transaction, simulate
 from training.table import build_table
-from training.thresholds import SubsetThresholds, subset_thresholds
+from training.thresholds import SubsetThresholds, TrainedThresholds, subset_thresholds
 from training.train import silent, train
 
 CUSTOMERS, DAYS, SEED = 300, 60, 3
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SETTINGS = Settings("2026.1.1", trials=3)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +39,13 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def folder(root):
-    return train(SEED, CUSTOMERS, DAYS, root, KEY, version="2026.1.1")
+def trained(root):
+    return train(SEED, CUSTOMERS, DAYS, root, KEY, settings=SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def folder(trained):
+    return trained.folder
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +65,8 @@ def test_the_same_arguments_give_the_same_release_in_another_process(root, relea
         "from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey\n"
         "from assay.release.store import open_release\nfrom training.train import train\n"
         "key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))\n"
-        f"folder = train({SEED}, {CUSTOMERS}, {DAYS}, Path(sys.argv[1]), key, version='2026.1.1')\n"
+        "from training.settings import Settings\nsettings = Settings('2026.1.1', trials=3)\n"
+        f"folder = train({SEED}, {CUSTOMERS}, {DAYS}, Path(sys.argv[1]), key, settings=settings).folder\n"
         "print(open_release(folder, [key.public_key()]).hash)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
@@ -66,11 +76,11 @@ def test_the_same_arguments_give_the_same_release_in_another_process(root, relea
 
 def test_another_seed_never_overwrites_a_release(root, release):
     with pytest.raises(ReleaseError, match="overwritten"):
-        train(SEED + 1, CUSTOMERS, DAYS, root, KEY, version="2026.1.1")
+        train(SEED + 1, CUSTOMERS, DAYS, root, KEY, settings=SETTINGS)
 
 
 def test_a_world_that_is_too_short_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="days"):
+    with pytest.raises(TrainingDataError, match="days"):
         train(1, 100, 10, tmp_path, KEY)
     assert list(tmp_path.iterdir()) == []
 
@@ -136,11 +146,14 @@ def test_the_card_and_the_manifest_say_how_hard_the_data_is(release):
 
 def test_the_command_makes_the_first_release_the_champion(tmp_path):
     arguments = ["--seed", "5", "--customers", "150", "--days", "45", "--out", str(tmp_path / "registry")]
-    key = ["--signing-key", str(tmp_path / "key.pem"), "--version", "2026.2.1"]
+    key = ["--signing-key", str(tmp_path / "key.pem"), "--version", "2026.2.1", "--trials", "2"]
     command = [sys.executable, "-m", "local", "train", *arguments, *key]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip().endswith("2026.2.1")
     assert champion(tmp_path / "registry") == "2026.2.1"
+    report = (tmp_path / "reports" / "2026.2.1.html").read_text()
+    assert report.count("<svg") == 5
+    assert "http" not in report
 
 
 def test_progress_is_told_and_stays_within_bounds():
@@ -168,8 +181,12 @@ def test_subset_thresholds_keep_the_burden_on_honest_customers():
 
 
 def test_a_policy_without_a_place_for_the_thresholds_is_refused():
-    thresholds = SubsetThresholds(-0.1, 3.0, 0.01, 2.0)
+    subsets = SubsetThresholds(-0.1, 3.0, 0.01, 2.0)
+    thresholds = TrainedThresholds(ScoreThresholds(0.12, 0.34, 5.0), subsets, 1.0, 2.0)
     text = default("policy.yaml")
-    assert Policy.load(trained_policy(text, thresholds, 1.0, 2.0)).model_evidence.autoencoder == 2.0
+    trained = trained_policy(text, thresholds)
+    policy = Policy.load(trained)
+    assert (policy.model_evidence.autoencoder, policy.challenge_above, policy.decline_above) == (2.0, 0.12, 0.34)
+    assert trained_policy(trained, thresholds) == trained  # a retraining starts from a trained policy
     with pytest.raises(ValueError, match="autoencoder_alone"):
-        trained_policy(text.replace("autoencoder_alone: null", ""), thresholds, 1.0, 2.0)
+        trained_policy(text.replace("autoencoder_alone: null", ""), thresholds)

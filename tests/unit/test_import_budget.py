@@ -12,7 +12,7 @@ from functools import cache
 
 import pytest
 
-from assay.release.registry import MODELS
+from assay.release.served import MODELS
 
 MODEL_STAGES = ["isolation_forest", "autoencoder", "xgboost_classifier"]
 PLAIN_STAGES = ["rules_engine", "decision_engine"]

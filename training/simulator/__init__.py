@@ -11,11 +11,16 @@ from training.simulator.events import (
     as_seen_login,
     as_transaction,
 )
+from training.simulator.labels import SimulatedLabel, with_labels
+from training.simulator.shift import NO_SHIFT, Shift
 from training.simulator.simulate import START, simulate
 
 __all__ = [
+    "NO_SHIFT",
     "START",
     "Event",
+    "Shift",
+    "SimulatedLabel",
     "SimulatedLogin",
     "SimulatedTransaction",
     "as_login",
@@ -23,4 +28,5 @@ __all__ = [
     "as_seen_login",
     "as_transaction",
     "simulate",
+    "with_labels",
 ]

@@ -12,9 +12,10 @@ from assay.features.transaction import Login, Transaction
 MICROSECONDS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SimulatedTransaction:
-    """One transaction with what only the simulator knows: `label`, `story` and `label_time`.
+    """One transaction with what only the simulator knows: `label`, `story` and `label_time`. Not frozen: a frozen one
+    takes three times as long to make.
 
     `time` and `label_time` are in whole seconds since the epoch, amounts in `currency`.
     `label` is the truth. `label_time` is when the bank learns of a fraud: None for honest transactions, and for
@@ -44,7 +45,7 @@ class SimulatedTransaction:
     label_time: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SimulatedLogin:
     """One login attempt; `time` in whole seconds since the epoch."""
 
@@ -66,7 +67,7 @@ def as_request(tx: SimulatedTransaction) -> dict[str, Any]:
     """The JSON body of `POST /score`. What only the simulator knows is not in it; unknown values are left out."""
     body: dict[str, Any] = {name: value for name in _SENT if (value := getattr(tx, name)) is not None}
     body["account_opened_at"] = tx.account_opened_at.isoformat()
-    body["occurred_at"] = _rfc_3339(tx.time)
+    body["occurred_at"] = rfc_3339(tx.time)
     return body
 
 
@@ -76,7 +77,7 @@ def as_login(login: SimulatedLogin) -> dict[str, Any]:
         "event_id": login.event_id,
         "account_id": login.account_id,
         "outcome": "success" if login.success else "failure",
-        "occurred_at": _rfc_3339(login.time),
+        "occurred_at": rfc_3339(login.time),
     }
     if login.device_id is not None:
         body["device_id"] = login.device_id
@@ -113,5 +114,6 @@ def as_seen_login(login: SimulatedLogin) -> Login:
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
-def _rfc_3339(seconds: int) -> str:
+def rfc_3339(seconds: int) -> str:
+    """Seconds since the epoch as the API takes them."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

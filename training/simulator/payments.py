@@ -11,6 +11,9 @@ from training.simulator.draft import Attempt, Draft, Payment
 from training.simulator.geography import COUNTRIES
 from training.simulator.world import World, popular
 
+WEB_AUTH = ("otp", "password", "biometric", "none")
+WEB_AUTH_WEIGHTS = (48, 78, 90, 100)  # cumulative
+MOST_FRIENDS = 100
 CHANNELS = ("pos", "atm", "mobile", "web", "api")
 
 
@@ -60,7 +63,7 @@ class Payments:
         rng = self.rng
         if rng.random() < 0.12:
             person = self.world.person()
-            if rng.random() < 0.5:
+            if rng.random() < 0.5 and len(customer.friends) < MOST_FRIENDS:
                 customer.friends.append(person)
         else:
             person = rng.choice(customer.friends)
@@ -109,7 +112,7 @@ class Payments:
             return customer.mobile_auth if self.rng.random() < 0.9 else "otp"
         if channel == "api":
             return "password"
-        return self.rng.choices(("otp", "password", "biometric", "none"), (48, 30, 12, 10))[0]
+        return WEB_AUTH[bisect(WEB_AUTH_WEIGHTS, self.rng.random() * 100.0)]
 
     def _address(self, customer: Customer, channel: str) -> tuple[str, str]:
         """Where the request comes from: home, the carrier, a hotspot, a hotel, or a tunnel abroad."""

@@ -19,6 +19,10 @@ class ReleaseError(AssayError):
     """A release that must not be served: corrupt, unsigned, mismatching or incomplete."""
 
 
+class ChampionMoved(ReleaseError):  # noqa: N818 - named for what happened
+    """A pointer of the registry was moved by somebody else first. Nothing was changed."""
+
+
 class RuleError(AssayError):
     """A rules file that must not be served. The message names the rule and what is wrong with it."""
 

@@ -13,6 +13,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from assay.errors import PolicyError
+from assay.intelligence.drift_policy import DriftPolicy
+from assay.intelligence.retraining_policy import RetrainingPolicy
 from assay.schemas.base import Contract, Finite, Probability, Token
 from assay.schemas.fields import Currency
 from assay.validation import validated
@@ -125,6 +127,30 @@ class ChallengeLimits(Contract):
     sends_window_s: Annotated[int, Field(ge=60, le=86_400)] = 600
 
 
+Hours = Annotated[int, Field(ge=1, le=8_760)]
+
+
+class Deny(Contract):
+    """For how long the tokens of a confirmed fraud are declined, from the label on. null: not at all.
+
+    An account belongs to the victim, and a counterparty may be a shop that everybody uses: neither, unless it is said.
+    """
+
+    device_hours: Hours | None = 168
+    account_hours: Hours | None = None
+    counterparty_hours: Hours | None = None
+
+
+class Feedback(Contract):
+    """Labels: how many of one sender count per day (UTC) without a second person, and what follows from them."""
+
+    per_person_and_day: Annotated[int, Field(ge=0)] = 200
+    per_client_and_day: Annotated[int, Field(ge=0)] = 5_000
+    deny: Deny = Deny()
+    trust_hours: Hours | None = 168
+    """How long an account that a false positive cleared is trusted: see the decision table. null: not at all."""
+
+
 class Policy(Contract):
     """policy.yaml. Both thresholds are inclusive."""
 
@@ -146,6 +172,9 @@ class Policy(Contract):
     challenge: ChallengeLimits = ChallengeLimits()
     model_evidence: ModelEvidence = ModelEvidence()
     actions: Actions = Actions()
+    drift: DriftPolicy = DriftPolicy()
+    retraining: RetrainingPolicy = RetrainingPolicy()
+    feedback: Feedback = Feedback()
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -42,7 +42,7 @@ class ScoredEventArchive:
         """Every event once, by day; of equal ones the first. Raises `StorageError`, for an unreadable object too."""
         seen: set[tuple[str, str]] = set()
         for key in await self._archive.keys(PREFIX):
-            for line in _lines(key, await self._archive.get(key)):
+            for line in lines_of(key, await self._archive.get(key)):
                 identity = _identity(key, line)
                 if identity not in seen:
                     seen.add(identity)
@@ -68,7 +68,8 @@ def _line(event: ScoredEvent) -> bytes:
     return event.body.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
 
 
-def _lines(key: str, body: bytes | None) -> list[bytes]:
+def lines_of(key: str, body: bytes | None) -> list[bytes]:
+    """The events in an object. Raises `StorageError`, naming it."""
     if not body:
         raise StorageError(f"{key}: is empty or gone")
     try:

@@ -4,7 +4,7 @@ import pytest
 
 from assay.identity.scopes import CLIENT_SCOPES, IDENTITY, Role, scopes_of
 
-VIEWERS = {"decisions:read", "events:read", "alerts:read", "accounts:read", "challenges:read"}
+VIEWERS = {"decisions:read", "events:read", "alerts:read", "accounts:read", "challenges:read", "intelligence:read"}
 
 
 @pytest.mark.parametrize(

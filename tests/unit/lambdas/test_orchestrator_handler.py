@@ -124,9 +124,9 @@ def test_an_explanation_is_asked_for_in_the_query(
     seen: list[bool] = []
     score = Pipeline.score
 
-    async def spy(self: Pipeline, submission: Any, explain: bool, time_left_s: float) -> bytes:
+    async def spy(self: Pipeline, submission: Any, explain: bool, time_left_s: float, by: Any) -> bytes:
         seen.append(explain)
-        return await score(self, submission, explain, time_left_s)
+        return await score(self, submission, explain, time_left_s, by)
 
     monkeypatch.setattr(Pipeline, "score", spy)
     assert function.post(payment(), form, query=query).status == 200

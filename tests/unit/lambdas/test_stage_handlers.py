@@ -13,7 +13,7 @@ import pytest
 
 from assay import stages
 from assay.errors import RequestError, SettingsError
-from assay.release.registry import MODELS, served_release
+from assay.release.served import MODELS, served_champion
 from assay.schemas.base import Contract
 from assay.stages import Handler, Stage
 
@@ -56,7 +56,7 @@ def function(request: pytest.FixtureRequest) -> Function:
 
 def stage_of(stage: Stage[Any, Any]) -> Handler:
     build = import_module(f"functions.{stage.name}.bootstrap").stage
-    return build(served_release(str(MODELS / "releases")))
+    return build(served_champion(str(MODELS / "releases")).current())
 
 
 def example(stage: Stage[Any, Any]) -> dict[str, Any]:

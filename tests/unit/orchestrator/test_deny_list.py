@@ -14,7 +14,7 @@ from assay.problems import Problem
 from assay.schemas.verdict import FraudVerdict, ReleaseRef
 from assay.stage_client import StageClient
 from functions.orchestrator.pipeline import Pipeline, Settings
-from tests.unit.orchestrator.test_pipeline import GOOD, submission
+from tests.unit.orchestrator.test_pipeline import GOOD, RATES, submission
 
 
 class Asked:
@@ -47,7 +47,7 @@ def score(
 ) -> FraudVerdict:
     async def main() -> bytes:
         ledger = SqliteLedger(tmp_path / "assay.db")
-        settings = Settings(ReleaseRef(version="1", hash="h"), deadline_s, strict, frozenset({"denied"}))
+        settings = Settings(ReleaseRef(version="1", hash="h"), deadline_s, RATES, strict, frozenset({"denied"}))
         stores = SqliteProfileStore(ledger), SqliteDecisionStore(ledger)
         pipeline = Pipeline(StageClient(GOOD), *stores, settings, deny_list=deny_list)
         try:

@@ -86,7 +86,7 @@ def run(
         tmp_path.mkdir(exist_ok=True)
         ledger = SqliteLedger(tmp_path / "assay.db")
         inline = {name: call for name, call in {**GOOD, **stages}.items() if name not in (remote or {})}
-        settings = Settings(ReleaseRef(version="1", hash="h"), deadline_s, strict, frozenset({"denied"}))
+        settings = Settings(ReleaseRef(version="1", hash="h"), deadline_s, RATES, strict, frozenset({"denied"}))
         pipeline = Pipeline(
             StageClient(inline, remote), SqliteProfileStore(ledger), SqliteDecisionStore(ledger), settings
         )
@@ -423,3 +423,30 @@ def test_a_verdict_that_fails_takes_back_what_was_counted_with_a_looked_up_count
         assert (features["tx_count_last_1h"], features["country_mismatch_flag"]) == (1.0, 0.0)
 
     run(tmp_path, scenario, geoip=in_germany, decision_engine=broken)
+
+
+def test_a_transaction_is_decided_by_one_release_whatever_is_promoted_meanwhile(tmp_path: Path) -> None:
+    """It is promoted while the rules are asked: the models and the decision are still the old ones'."""
+    other = Settings(ReleaseRef(version="2", hash="other"), 5.0, RATES, strict=False)
+
+    async def scenario(pipeline: Pipeline, _: SqliteLedger) -> list[FraudVerdict]:
+        def promoting(request: ScoringInput) -> RulesResult:
+            pipeline.switch(StageClient({**GOOD, "xgboost_classifier": lambda _: FraudScore(fraud_score=0.9)}), other)
+            return allow(request)
+
+        by = pipeline.deciding
+        pipeline.switch(StageClient({**GOOD, "rules_engine": promoting}), by.settings)
+        return [FraudVerdict.model_validate_json(await pipeline.score(submission(n))) for n in (1, 2)]
+
+    before, after = run(tmp_path, scenario)
+    assert (before.release.version, before.fraud_score, before.decision) == ("1", 0.01, "APPROVE")
+    assert (after.release.version, after.fraud_score, after.decision) == ("2", 0.9, "DECLINE")
+
+
+def test_a_submission_is_decided_by_what_it_was_read_by(tmp_path: Path) -> None:
+    async def scenario(pipeline: Pipeline, _: SqliteLedger) -> bytes:
+        by = pipeline.deciding
+        pipeline.switch(StageClient({}), Settings(ReleaseRef(version="2", hash="other"), 5.0, RATES, strict=True))
+        return await pipeline.score(submission(), by=by)
+
+    assert FraudVerdict.model_validate_json(run(tmp_path, scenario)).release.version == "1"

@@ -39,7 +39,7 @@ def body() -> ManifestBody:
         calibration=Calibration(slope=1.0, intercept=0.0),
         training=Training(seed=1, rows=10, frauds=2, data_sha256="a" * 64),
         libraries={"numpy": "2.4"},
-        metrics={"average_precision": 0.25},
+        metrics={"average_precision": 0.25, "parity.autoencoder.probes": 20_000.0},
     )
 
 

@@ -14,16 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from assay.errors import ReleaseError
 from assay.release import files as release_files
 from assay.release import store
+from assay.release.keys import load_or_create_signing_key, load_trusted_keys
 from assay.release.manifest import MANIFEST, SIGNATURE
-from assay.release.store import (
-    champion,
-    load_or_create_signing_key,
-    load_trusted_keys,
-    open_release,
-    set_champion,
-    versions,
-    write_release,
-)
+from assay.release.registry import champion, set_champion
+from assay.release.store import open_release, versions, write_release
 
 
 def names(folder):
@@ -110,22 +104,22 @@ def test_of_many_writers_of_one_version_one_wins(tmp_path, body, files, key):
     assert names(root) == ["2026.1"]
 
 
-def test_the_champion_is_named_moved_and_moved_back(folder, body, files, key):
+def test_the_champion_is_named_and_moved(folder, body, files, key):
     root = folder.parent
     with pytest.raises(ReleaseError, match="CHAMPION"):
         champion(root)
     write_release(root, body.model_copy(update={"version": "2026.2"}), files, key)
     for version in ("2026.1", "2026.2", "2026.1"):
-        set_champion(root, version)
+        set_champion(root, version, [key.public_key()])
         assert champion(root) == version
     assert versions(root) == ["2026.1", "2026.2"]
-    assert names(root) == ["2026.1", "2026.2", "CHAMPION"]
+    assert names(root) == [".lock", "2026.1", "2026.2", "CHAMPION"]
 
 
 @pytest.mark.parametrize("version", ["2026.9", "", "..", "../releases/2026.1", "CHAMPION"])
-def test_only_an_existing_release_becomes_champion(folder, version):
+def test_only_an_existing_release_becomes_champion(folder, version, key):
     with pytest.raises(ReleaseError, match="no such release"):
-        set_champion(folder.parent, version)
+        set_champion(folder.parent, version, [key.public_key()])
 
 
 @pytest.mark.parametrize("text", [b"", b"../../etc", b"a b", b"\xff", b"x" * 300, b"2026.1\n2026.2"])

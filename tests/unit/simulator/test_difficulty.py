@@ -10,7 +10,7 @@ from assay.features.rates import Rates
 from assay.rules.ruleset import RuleSet
 from training.evaluate import fire
 from training.metrics import roc_auc, single_feature_auc
-from training.package import default
+from training.settings import default
 from training.simulator import START, simulate
 from training.table import CATEGORIES, NUMERIC, build_table
 from training.train import silent

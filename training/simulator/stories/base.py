@@ -111,4 +111,5 @@ class Crew:
         if tools and self.rng.random() < chance:
             return self.rng.choice(tools[-keep:])
         tools.append(fresh)
+        del tools[:-keep]
         return fresh

@@ -72,6 +72,11 @@ class Counterparty:
         if within(self.frauds, t - 1, t) < within(self.times, t - 1, t):
             put(self.frauds, t)
 
+    def clear(self, t: int) -> None:
+        """The transaction at `t` was no fraud after all."""
+        if within(self.frauds, t - 1, t):
+            drop(self.frauds, t)
+
     def _shares(self, until: int, day: int, week: int, month: int) -> Row:
         frauds = self.frauds
         high = bisect_right(frauds, until)

@@ -119,12 +119,15 @@ class Profile:
             account.remove_login(login.time, login.success)
 
     def confirm_fraud(self, tx: Transaction) -> None:
-        """The label arrived: its counterparty's fraud share counts it from now on.
+        """`label`, for a transaction that turned out to be fraud."""
+        self.label(tx.counterparty, tx.time, is_fraud=True)
+
+    def label(self, counterparty: str | None, time: int, *, is_fraud: bool) -> None:
+        """The label of a transaction arrived or changed: its counterparty's fraud share follows from now on.
 
         A counterparty that is not in memory needs nothing: it will be loaded with the label, so the label must be in
-        the history before (or in the same step as) this is called. Confirming again changes nothing.
+        the history before (or in the same step as) this is called. Saying the same again changes nothing.
         """
-        if tx.counterparty is None:
-            return
-        if (other := self._counterparties.peek(tx.counterparty)) is not None:
-            other.confirm(tx.time)
+        other = None if counterparty is None else self._counterparties.peek(counterparty)
+        if other is not None:
+            (other.confirm if is_fraud else other.clear)(time)

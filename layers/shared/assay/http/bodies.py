@@ -29,30 +29,30 @@ def json_response(answer: BaseModel, status: int = 200, headers: dict[str, str] 
     return Response(answer.model_dump_json(), status, headers, JSON)
 
 
-async def read_body(request: Request, media_type: str = JSON) -> bytes:
-    """The whole body, of this media type. Raises `Problem`: 400 (cut off), 413 (over 64 kB) or 415."""
+async def read_body(request: Request, media_type: str = JSON, limit: int = MAX_BODY) -> bytes:
+    """The whole body, of this media type. Raises `Problem`: 400 (cut off), 413 (over `limit` bytes) or 415."""
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != media_type:
         raise Problem(415, "media_type", f"Content-Type should be {media_type}")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem(415, "content_encoding", "The body should not be compressed")
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > MAX_BODY:
-        raise _too_large()
+    if declared.isdecimal() and int(declared[:20]) > limit:
+        raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
-            if size > MAX_BODY:
-                raise _too_large()
+            if size > limit:
+                raise _too_large(limit)
             chunks.append(chunk)
     except ClientDisconnect:  # nobody reads the answer; it is no fault of ours either
         raise Problem(400, "incomplete", "The body ended early") from None
     return b"".join(chunks)
 
 
-def _too_large() -> Problem:
+def _too_large(limit: int) -> Problem:
     # The rest of the body is not read, so the connection cannot be used again.
-    detail = f"The body is longer than {MAX_BODY} bytes"
+    detail = f"The body is longer than {limit} bytes"
     return Problem(413, "body_too_large", detail, headers={"Connection": "close"})

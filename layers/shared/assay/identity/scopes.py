@@ -17,6 +17,8 @@ ACCOUNTS = "accounts:read"
 RELEASE = "accounts:release"
 CHALLENGES = "challenges:write"
 CHALLENGES_READ = "challenges:read"
+INTELLIGENCE = "intelligence:read"
+"""What is seen over all clients' transactions: for persons."""
 
 CLIENT_SCOPES = (
     *(SCORE, EVENTS, EVENTS_READ, WEBHOOKS, DECISIONS, LABELS, ALERTS, AUDIT),
@@ -35,7 +37,7 @@ class Role(StrEnum):
 
 
 _ADDED = {
-    Role.VIEWER: (DECISIONS, EVENTS_READ, ALERTS, ACCOUNTS, CHALLENGES_READ),
+    Role.VIEWER: (DECISIONS, EVENTS_READ, ALERTS, ACCOUNTS, CHALLENGES_READ, INTELLIGENCE),
     Role.ANALYST: (LABELS, RELEASE),
     Role.LEAD: (AUDIT,),
     Role.ADMIN: (IDENTITY,),

@@ -2,7 +2,8 @@
 
 from assay.release.keys import load_or_create_signing_key, load_trusted_keys
 from assay.release.manifest import AnomalyModel, Calibration, Classifier, ManifestBody, Models, Training
-from assay.release.store import Release, champion, open_release, set_champion, versions, write_release
+from assay.release.registry import champion, set_champion
+from assay.release.store import Release, open_release, versions, write_release
 
 __all__ = [
     "AnomalyModel",

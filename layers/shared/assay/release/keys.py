@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -26,7 +28,17 @@ _MAX_KEY_BYTES = 8_192
 
 def load_trusted_keys(*folders: Path) -> list[Ed25519PublicKey]:
     """Every `*.pub` (PEM) of the folders; a folder that does not exist holds none. ReleaseError names a bad file."""
-    return [_public(path) for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.pub"))]
+    return [_public(path) for path in _files(folders)]
+
+
+def key_names(*folders: Path) -> dict[str, str]:
+    """The name of the file, without `.pub`, by the fingerprint of the key in it. ReleaseError names a bad file."""
+    return {fingerprint(_public(path)): path.stem for path in _files(folders)}
+
+
+def fingerprint(key: Ed25519PublicKey) -> str:
+    """Tells keys apart: of SHA-256 of the raw key, hex."""
+    return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 
 def load_or_create_signing_key(path: Path) -> Ed25519PrivateKey:
@@ -50,6 +62,10 @@ def load_or_create_signing_key(path: Path) -> Ed25519PrivateKey:
     if not beside.exists() or beside.read_bytes() != public:
         replace(beside, public)
     return key
+
+
+def _files(folders: Iterable[Path]) -> list[Path]:
+    return [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.pub"))]
 
 
 def _create(path: Path) -> None:

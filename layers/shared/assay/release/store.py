@@ -1,4 +1,4 @@
-"""Opens and writes releases, and points at the champion.
+"""Opens and writes releases.
 
 A release is a folder `<root>/<version>/`: manifest.json, manifest.sig (Ed25519 over the bytes of manifest.json) and the
 files of `manifest.FILES`. Nothing is parsed before the signature has been verified, and no file is used before its hash
@@ -21,8 +21,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from assay.errors import ReleaseError
-from assay.release.files import read_regular, replace, sync_folder, write_new
-from assay.release.keys import load_or_create_signing_key, load_trusted_keys
+from assay.release.files import read_regular, sync_folder, write_new
+from assay.release.keys import fingerprint
 from assay.release.manifest import (
     FILES,
     MANIFEST,
@@ -34,18 +34,6 @@ from assay.release.manifest import (
     encode,
 )
 
-__all__ = [
-    "Release",
-    "champion",
-    "load_or_create_signing_key",
-    "load_trusted_keys",
-    "open_release",
-    "set_champion",
-    "versions",
-    "write_release",
-]
-
-CHAMPION = "CHAMPION"
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 64 << 20
 _SIGNATURE_BYTES = 64
@@ -59,6 +47,8 @@ class Release:
     hash: str
     """SHA-256 of manifest.json, hex: it covers every file."""
     manifest: Manifest
+    signed_by: str
+    """Fingerprint of the key that its signature is of."""
     _files: Mapping[str, bytes]
 
     @property
@@ -92,7 +82,8 @@ def open_release(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> Release:
 def _open(name: str, folder: int, trusted: Sequence[Ed25519PublicKey]) -> Release:
     document = read_regular(MANIFEST, MAX_MANIFEST_BYTES, folder)
     signature = read_regular(SIGNATURE, _SIGNATURE_BYTES, folder)
-    if not any(_signed(key, signature, document) for key in trusted):
+    signer = next((key for key in trusted if _signed(key, signature, document)), None)
+    if signer is None:
         raise ReleaseError(f"{SIGNATURE}: not the signature of {MANIFEST} by any of the {len(trusted)} trusted keys")
     manifest = decode(document)
     if manifest.version != name:
@@ -104,7 +95,7 @@ def _open(name: str, folder: int, trusted: Sequence[Ed25519PublicKey]) -> Releas
     for file, data in files.items():
         if not hmac.compare_digest(hashlib.sha256(data).hexdigest(), manifest.files[file]):
             raise ReleaseError(f"{file}: does not match its SHA-256 in {MANIFEST}")
-    return Release(hashlib.sha256(document).hexdigest(), manifest, files)
+    return Release(hashlib.sha256(document).hexdigest(), manifest, fingerprint(signer), files)
 
 
 def _signed(key: Ed25519PublicKey, signature: bytes, document: bytes) -> bool:
@@ -154,20 +145,10 @@ def _publish(temporary: Path, target: Path, content: Mapping[str, bytes]) -> Non
 
 
 def versions(root: Path) -> list[str]:
-    """Names of the releases in a registry, sorted; unverified."""
-    return sorted(path.name for path in root.glob("*") if path.is_dir() and _VERSION.match(path.name))
+    """Names of the releases in a folder, sorted; unverified."""
+    return sorted(path.name for path in root.glob("*") if path.is_dir() and is_version(path.name))
 
 
-def champion(root: Path) -> str:
-    """Version of the release that decides. ReleaseError when none is named, or not with a valid name."""
-    text = read_regular(str(root / CHAMPION), 256).decode("utf-8", "replace").strip()
-    if not _VERSION.match(text):
-        raise ReleaseError(f"{CHAMPION}: does not name a release")
-    return text
-
-
-def set_champion(root: Path, version: str) -> None:
-    """Lets an existing release decide, at once; also the way back. ReleaseError when there is no such release."""
-    if version not in versions(root):
-        raise ReleaseError(f"{version}: no such release")
-    replace(root / CHAMPION, f"{version}\n".encode())
+def is_version(name: str) -> bool:
+    """Whether it can be the name of a release."""
+    return _VERSION.match(name) is not None

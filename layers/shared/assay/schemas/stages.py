@@ -5,9 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from assay.schemas.base import Contract, FeatureValue, Finite, Probability
+
+ReleaseHash = Annotated[str, StringConstraints(max_length=64)]
+"""No pattern: it is compared with the hashes that are known, and a pattern costs 2 us a verdict."""
 
 
 class RulesFlag(StrEnum):
@@ -39,11 +42,14 @@ class ScoringInput(Contract):
 
     `features` maps the names of `assay.features.catalog` to values; a name that is absent is unknown.
     `explain` asks a model stage for its contributions even where they could not matter for the verdict.
+    `release` is the hash of what the whole verdict is made by: a stage answers by it, or not at all. None: by the
+    champion, as the stage knows it.
     """
 
     transaction_id: str
     features: dict[str, FeatureValue]
     explain: bool = False
+    release: ReleaseHash | None = None
 
 
 class FiredRule(Contract):
@@ -122,17 +128,21 @@ class DecisionRequest(Contract):
     xgboost_classifier: FraudScore | None
     profile_known: bool = True
     deny_listed: bool = False
-    """The policy's deny list names one of the transaction's tokens, or its account is frozen."""
+    """The policy's deny list or a label denies one of the transaction's tokens, or its account is frozen."""
     deny_list_known: bool = True
     """False when it could not be found out whether the account is frozen."""
+    trusted: bool = False
+    """An analyst has cleared the account, not long ago."""
     stand_in_usage: StandInUsage = StandInUsage()
+    release: ReleaseHash | None = None
+    """As in `ScoringInput`."""
 
 
 class Reason(Contract):
     """One thing that really moved the outcome."""
 
     code: str
-    """`rule:<id>`, `feature:<name>`, `model:<stage>` or `stand_in:<what is missing>`."""
+    """`rule:<id>`, `feature:<name>`, `model:<stage>`, `stand_in:<what is missing>` or `trust:analyst`."""
     weight: Finite
     """Weight of evidence in log-odds; reasons are ranked by it across rules and models."""
     analyst_text: str

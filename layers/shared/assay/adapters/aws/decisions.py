@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.adapters.aws.clients import storage_errors
 from assay.adapters.aws.outbox import DynamoOutbox
-from assay.adapters.aws.profile_items import Item, entries, firsts, key, reservation_key, stamp
+from assay.adapters.aws.profile_items import Item, entries, firsts, key, reservation_key, stamp, subject
 from assay.adapters.aws.profile_log import ProfileLog
 from assay.adapters.aws.transactions import CONDITION_FAILED, OutcomeUnknown, transact
 from assay.errors import AlreadyDecided, StorageError
@@ -40,6 +40,7 @@ class DynamoDecisionStore:
             "fingerprint": {"B": record.fingerprint},
             "verdict": {"B": record.verdict},
             "decided_at": {"N": str(microseconds(record.decided_at))},
+            **subject(record.activity, arrival),
         }
         place = _decision(record.client_id, record.transaction_id)
         put = {"Put": {"TableName": self._table, "Item": {**place, **decided}, "ConditionExpression": ABSENT}}

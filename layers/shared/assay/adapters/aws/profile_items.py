@@ -114,9 +114,21 @@ def entries(client_id: str, tx: Transaction, arrival: int) -> Iterator[Item]:
         "address": Row(tx.time, account=tx.account),
         "counterparty": Row(tx.time),
     }
-    sk = f"{log_from(arrival)}#T#{client_id}#{tx.transaction_id}"
     for kind, name in entities(tx).items():
-        yield {**key(partition(kind, name), sk), **_written(rows[kind]), **_expiry(arrival + KEPT[kind])}
+        place = counted_place(kind, name, client_id, tx.transaction_id, arrival)
+        yield {**place, **_written(rows[kind]), **_expiry(arrival + KEPT[kind])}
+
+
+def counted_place(kind: Kind, name: str, client_id: str, transaction_id: str, arrival: int) -> Item:
+    """Key of a transaction's entry in the log of an entity."""
+    return key(partition(kind, name), f"{log_from(arrival)}#T#{client_id}#{transaction_id}")
+
+
+def subject(tx: Transaction, arrival: int) -> Item:
+    """What is kept beside the decision, for labels: where the transaction is counted, and what it was about."""
+    numbers = {"time": tx.time, "arrival": arrival, "amount": tx.amount}
+    texts = {"account": tx.account, "device": tx.device, "counterparty": tx.counterparty}
+    return {name: _attribute(value) for name, value in (numbers | texts).items() if value is not None}
 
 
 def firsts(tx: Transaction) -> Iterator[tuple[str, str]]:

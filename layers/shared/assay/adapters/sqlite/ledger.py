@@ -31,6 +31,11 @@ UPSERT_DEVICE_USE = (
     "INSERT INTO device_uses VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
     " SET first_use = excluded.first_use WHERE excluded.first_use < first_use"
 )
+ACTIVITY = (
+    "SELECT a.id, a.time, a.counterparty FROM decisions d JOIN activity a ON a.id = d.id"
+    " WHERE d.client_id = ? AND d.transaction_id = ?"
+)
+LABEL_ACTIVITY = "UPDATE activity SET fraud = ? WHERE id = ? AND fraud <> ?"
 INSERT_LOGIN = "INSERT INTO logins VALUES (?, ?, ?, ?, ?)"
 NO_USAGE = StandInUsage()
 
@@ -83,6 +88,20 @@ class SqliteProfileStore:
             done.set_result(None)
             del self._logins_under_way[key]
         return True
+
+    async def record_label(self, client_id: str, transaction_id: str, *, is_fraud: bool) -> None:
+        """From now on the transaction's counterparty counts it as fraud, or does not."""
+
+        def work(connection: sqlite3.Connection) -> tuple[int, str | None] | None:
+            row = connection.execute(ACTIVITY, (client_id, transaction_id)).fetchone()
+            if row is None or connection.execute(LABEL_ACTIVITY, (is_fraud, row[0], is_fraud)).rowcount == 0:
+                return None
+            return row[1], row[2]
+
+        changed = await self._ledger.commits.run(work)
+        if changed is not None:
+            time, counterparty = changed
+            self._profile.label(counterparty, time, is_fraud=is_fraud)
 
     async def _count_login(self, client_id: str, login: Login) -> None:
         row = (client_id, login.event_id, login.account, login.time, login.success)

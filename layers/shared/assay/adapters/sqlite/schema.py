@@ -8,6 +8,9 @@ from pathlib import Path
 from assay.adapters.sqlite.accounts_tables import ACCOUNTS
 from assay.adapters.sqlite.challenges_tables import CHALLENGES
 from assay.adapters.sqlite.client_events_tables import CLIENT_EVENTS
+from assay.adapters.sqlite.intelligence_tables import INTELLIGENCE
+from assay.adapters.sqlite.labels_tables import LABELS
+from assay.adapters.sqlite.releases_tables import RELEASES
 from assay.audit.chain import START
 from assay.errors import StorageError
 
@@ -212,7 +215,19 @@ CREATE TABLE alert_windows (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = {1: AUDIT, 2: EVENT_KINDS + IDENTITY + AUDIT_OBJECTS + ALERTS + CHALLENGES + ACCOUNTS + CLIENT_EVENTS}
+MIGRATIONS = {
+    1: AUDIT,
+    2: EVENT_KINDS
+    + IDENTITY
+    + AUDIT_OBJECTS
+    + ALERTS
+    + CHALLENGES
+    + ACCOUNTS
+    + CLIENT_EVENTS
+    + LABELS
+    + INTELLIGENCE
+    + RELEASES,
+}
 """What brings a file from a version to the next one."""
 
 

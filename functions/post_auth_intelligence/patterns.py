@@ -1,0 +1,89 @@
+"""A look for patterns in what was scored lately: linked accounts, rules that fire together, segments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal, TypeVar
+
+import polars as pl
+
+from assay.schemas.stages import Decision
+from functions.post_auth_intelligence import patterns_clusters, patterns_rules, patterns_segments
+from functions.post_auth_intelligence.patterns_report import Cluster, PatternReport, RulePair, Segment
+
+WINDOW_DAYS = 7
+FALSE_DISCOVERY_RATE = 0.05
+LEAST_FRAUDS = 20
+"""Confirmed in the window: with fewer, what was declined has to do."""
+KEYS = ("client_id", "transaction_id")
+COLUMNS = tuple(
+    dict.fromkeys(
+        (
+            *KEYS,
+            "occurred_at",
+            "decision",
+            *patterns_clusters.COLUMNS,
+            *patterns_rules.COLUMNS,
+            *patterns_segments.COLUMNS,
+        )
+    )
+)
+"""Of `scored_table` that are needed."""
+Found = TypeVar("Found")
+
+
+def look(table: pl.DataFrame, at: datetime, labels: pl.DataFrame | None = None) -> PatternReport:
+    """What the window before `at` shows, beside the window before that.
+
+    `table`: COLUMNS of `scored_table`, two windows long. `labels`: client_id, transaction_id, label; None: none.
+    """
+    start = at - timedelta(days=WINDOW_DAYS)
+    marked, based_on = _marked(table, labels, start)
+    now = marked.filter(pl.col("occurred_at") >= start, pl.col("occurred_at") < at)
+    before = marked.filter(pl.col("occurred_at") >= start - timedelta(days=WINDOW_DAYS), pl.col("occurred_at") < start)
+    clusters, of_clusters = patterns_clusters.clusters(now, before, FALSE_DISCOVERY_RATE)
+    pairs, of_pairs = patterns_rules.rule_pairs(now, before, FALSE_DISCOVERY_RATE)
+    segments, of_segments = patterns_segments.segments(now, before, FALSE_DISCOVERY_RATE)
+    return PatternReport(
+        at=at,
+        window_days=WINDOW_DAYS,
+        events=len(now),
+        bad=int(now["bad"].sum()),
+        based_on=based_on,
+        false_discovery_rate=FALSE_DISCOVERY_RATE,
+        looked_at={"clusters": of_clusters, "rule_pairs": of_pairs, "segments": of_segments},
+        clusters=_emerging(clusters, _of_cluster),
+        rule_pairs=_emerging(pairs, _of_pair),
+        segments=_emerging(segments, _of_segment),
+    )
+
+
+def _marked(
+    table: pl.DataFrame, labels: pl.DataFrame | None, start: datetime
+) -> tuple[pl.DataFrame, Literal["labels", "declines"]]:
+    """With `bad` beside."""
+    if labels is not None:
+        frauds = labels.filter(pl.col("label") == "fraud_confirmed").select(*KEYS, pl.lit(value=True).alias("bad"))
+        joined = table.join(frauds.unique(KEYS), on=KEYS, how="left", maintain_order="left")
+        marked = joined.with_columns(pl.col("bad").fill_null(value=False))
+        if marked.filter(pl.col("occurred_at") >= start)["bad"].sum() >= LEAST_FRAUDS:
+            return marked, "labels"
+    declined = (pl.col("decision") == Decision.DECLINE.value).fill_null(value=False)
+    return table.with_columns(declined.alias("bad")), "declines"
+
+
+def _emerging(found: list[Found], factor: Callable[[Found], tuple[float, float]]) -> list[Found]:
+    return sorted(found, key=factor)
+
+
+def _of_cluster(one: Cluster) -> tuple[float, float]:
+    return -one.events.factor, one.p
+
+
+def _of_pair(one: RulePair) -> tuple[float, float]:
+    return -one.both.factor, one.p
+
+
+def _of_segment(one: Segment) -> tuple[float, float]:
+    return -one.bad.factor, one.p

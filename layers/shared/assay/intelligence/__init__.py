@@ -1,0 +1,1 @@
+"""What the stream of scored events tells afterwards: as tables, as drift, as patterns. Needs polars."""

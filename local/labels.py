@@ -1,0 +1,120 @@
+"""Labels in the embedded installation: taken from people and programs, and what follows from them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from assay import moments
+from assay.adapters.sqlite.identity import SqliteUserStore
+from assay.adapters.sqlite.labels import SqliteLabelStore, SqliteSubjects
+from assay.adapters.sqlite.labels_effects import SqliteEffectStore
+from assay.adapters.sqlite.ledger import SqliteLedger, SqliteProfileStore
+from assay.adapters.sqlite.revocations import SqliteRevocations
+from assay.errors import AssayError, StorageError
+from assay.features.windows import DAY
+from assay.identity import scopes
+from assay.identity.access import Access
+from assay.identity.records import Status, normal_email
+from assay.policy import FILE, Policy
+from assay.problems import Problem
+from assay.release import Release
+from functions.post_auth_intelligence.app import Api, rule_feedback
+from functions.post_auth_intelligence.feedback import Feedback, Sender
+from functions.post_auth_intelligence.feedback_csv import ImportReport, LabelFile, import_labels
+from functions.post_auth_intelligence.feedback_effects import LabelEffects
+from functions.post_auth_intelligence.rule_feedback import RuleFeedback
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LABELS = "SELECT client_id, transaction_id, label, labelled_at, counts_since FROM labels WHERE label IS NOT NULL"
+Answer = TypeVar("Answer")
+
+
+class LabelError(AssayError):
+    """What a command was told to do cannot be done."""
+
+
+class Labels:
+    """The function's parts that have to do with labels."""
+
+    def __init__(self, release: Release, ledger: SqliteLedger, profile: SqliteProfileStore, access: Access) -> None:
+        limits = Policy.load(release.read(FILE)).feedback
+        store = SqliteLabelStore(ledger)
+        self.effects = SqliteEffectStore(ledger)
+        """Also asked for every score."""
+        self.consumer = LabelEffects(store, profile, self.effects, limits)
+        self.api = Api(Feedback(SqliteSubjects(ledger), store, limits), access)
+
+    def prepare(self, release: Release) -> Callable[[], None]:
+        """What makes another release's policy hold. Raises `PolicyError`, `ReleaseError`."""
+        limits = Policy.load(release.read(FILE)).feedback
+
+        def switch() -> None:
+            self.api.feedback.limits = self.consumer.policy = limits
+
+        return switch
+
+
+def import_file(database: Path, release: Release, file: Path, email: str, client_id: str | None) -> ImportReport:
+    """Takes a file's labels from a user, beside a running server or without one.
+
+    Raises `LabelError` for a user who may not label or a header that cannot be used, `StorageError`, `OSError`.
+    """
+    limits = Policy.load(release.read(FILE)).feedback
+
+    async def work(ledger: SqliteLedger) -> ImportReport:
+        user = await SqliteUserStore(ledger, SqliteRevocations(ledger)).by_email(normal_email(email))
+        if user is None or user.status is not Status.ACTIVE or scopes.LABELS not in scopes.scopes_of(user.role):
+            raise LabelError("no active user with this address who may label; see assay users list")
+        feedback = Feedback(SqliteSubjects(ledger), SqliteLabelStore(ledger), limits)
+        return await import_labels(feedback, Sender(user.id, is_person=True), labels)
+
+    try:
+        labels = LabelFile(file.read_bytes(), client_id)
+    except Problem as problem:
+        raise LabelError(f"{file.name}: {problem.errors[0].detail}") from None
+    return _with_ledger(database, work)
+
+
+def rules(database: Path, days: int) -> RuleFeedback:
+    """How the rules have done on what was decided in so many days and has a label. Raises `StorageError`."""
+    since = moments.now() - days * DAY
+    return _with_ledger(database, lambda ledger: rule_feedback(SqliteLabelStore(ledger), since))
+
+
+def labels_table(database: Path) -> pl.DataFrame:
+    """The labels in effect, for reading in bulk: client_id, transaction_id, label, and two moments (UTC).
+
+    `labelled_at`: when somebody came to it, `known_at`: since when it counts here. Raises `StorageError`.
+    """
+    import polars as pl
+
+    texts = dict.fromkeys(("client_id", "transaction_id", "label"), pl.String())
+    schema = pl.Schema(texts | dict.fromkeys(("labelled_at", "known_at"), pl.Int64()))
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(LABELS).fetchall()
+    except sqlite3.Error as error:
+        raise StorageError(f"{database.name}: {error}") from error
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.col("labelled_at", "known_at").cast(pl.Datetime("us", "UTC"))
+    )
+
+
+def _with_ledger(database: Path, work: Callable[[SqliteLedger], Awaitable[Answer]]) -> Answer:
+    async def run() -> Answer:
+        ledger = SqliteLedger(database)
+        try:
+            return await work(ledger)
+        finally:
+            await ledger.close()
+
+    if not database.exists():
+        raise StorageError(f"{database}: there is no database")
+    return asyncio.run(run())

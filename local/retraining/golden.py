@@ -1,0 +1,94 @@
+"""Making the golden set: once, of a simulated bank, or of an installation's labelled history when somebody says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assay.features.rates import Rates
+from assay.release import Release
+from assay.release.keys import load_or_create_signing_key
+from assay.schemas.event import SYSTEM, Event
+from local.embedded import Places
+from local.releases import trusted_keys
+from local.retraining.report import announce
+from local.retraining.rows import KEYS, labelled
+from training.history import history_table
+from training.retraining import golden
+from training.retraining.golden import GoldenSet, GoldenSetError
+from training.settings import TrainingDataError
+from training.simulator import NO_SHIFT, START, Shift, simulate
+from training.split import DAY
+from training.table import FeatureTable, build_table
+
+FROZEN = "golden.frozen"
+"""The event when a golden set was made."""
+SEED = 90_001
+"""Nobody trains with it."""
+CUSTOMERS, DAYS = 1_500, 60
+WARM_UP = 0.2
+"""Share of the time in which everybody's device is new: none of it is kept."""
+
+
+def ensure(places: Places, champion: Release) -> GoldenSet:
+    """The golden set; at the first retraining it is made, of a simulated bank: no feedback was ever near it.
+
+    Raises `GoldenSetError` when it is not as it was frozen, `StorageError`, OSError.
+    """
+    if not golden.exists(places.data):
+        freeze_simulated(places, champion)
+    return load(places)
+
+
+def load(places: Places) -> GoldenSet:
+    """The golden set. Raises `GoldenSetError`, also when there is none."""
+    return golden.load(places.data, trusted_keys(places))
+
+
+def freeze_simulated(
+    places: Places,
+    champion: Release,
+    seed: int = SEED,
+    customers: int = CUSTOMERS,
+    days: int = DAYS,
+    shift: Shift = NO_SHIFT,
+) -> str:
+    """Of a bank that nobody trains on; its SHA-256. Raises `GoldenSetError`, `StorageError`, OSError."""
+    if seed == champion.manifest.training.seed:
+        raise GoldenSetError(f"seed {seed} is the one that {champion.version} was trained with: choose another")
+    rates = Rates.load(champion.read("rates.yaml"))
+    until = START.timestamp() + DAY * days
+    table = build_table(simulate(seed, customers, days, START, shift), rates, until, lambda _step, _share: None)
+    rows = table.times >= START.timestamp() + DAY * days * WARM_UP
+    return _freeze(places, table, rows, pl.DataFrame(), f"simulated bank, seed {seed}")
+
+
+def freeze_history(places: Places, until: datetime, days: int) -> str:
+    """Of what this installation scored before `until` (UTC), by the labels it has now; its SHA-256.
+
+    No release learns from these transactions any more. Raises `GoldenSetError`, `StorageError`, `TrainingDataError`.
+    """
+    found = labelled(places, 36_500)
+    history = found.history.filter(pl.col("occurred_at") < until.astimezone(UTC)).sort(
+        "occurred_at", maintain_order=True
+    )
+    if history.is_empty():
+        raise GoldenSetError(f"nothing was scored before {until:%Y-%m-%d}")
+    newest_days = history["occurred_at"] >= history["occurred_at"].max() - pl.duration(days=days)
+    history = history.filter(newest_days)
+    table = history_table(history, found.labels.join(history.select(KEYS), on=KEYS, how="semi"))
+    rows = np.ones(len(table), dtype=np.bool_)
+    return _freeze(places, table, rows, history.select(KEYS), "history of the installation")
+
+
+def _freeze(places: Places, table: FeatureTable, rows: NDArray[np.bool_], identity: pl.DataFrame, source: str) -> str:
+    frauds = int(table.labels[rows].sum())
+    if not 0 < frauds < rows.sum():
+        raise TrainingDataError("a golden set needs fraud and legitimate transactions")
+    key = load_or_create_signing_key(places.keys / "release.pem")
+    digest = golden.write(places.data, table, rows, identity, key)
+    announce(places, Event.now(FROZEN, SYSTEM, sha256=digest, source=source, rows=int(rows.sum()), frauds=frauds))
+    return digest

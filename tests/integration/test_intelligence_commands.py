@@ -1,0 +1,193 @@
+"""`assay drift` and `assay patterns` over a data folder and an archive, what they keep and announce, and the routes."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assay.adapters.local.archive import FolderArchive
+from assay.adapters.sqlite.intelligence import SqliteReportStore
+from assay.adapters.sqlite.labels import SqliteLabelStore
+from assay.adapters.sqlite.ledger import SqliteLedger
+from assay.adapters.sqlite.schema import open_database
+from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
+from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
+from assay.intelligence.scored_table import FEATURES
+from assay.release import Release
+from assay.schemas.event import Event
+from assay.scored_event_archive import ScoredEventArchive
+from functions.post_auth_intelligence.drift_report import DriftReport
+from functions.post_auth_intelligence.looking import Looker
+from functions.post_auth_intelligence.patterns_report import PatternReport
+from functions.post_auth_intelligence.recorder import read
+from local.cli import app
+from local.embedded import MODELS, Places, open_champion
+from local.intelligence import Intelligence, run_apart
+from tests.harness.identity import Town, run
+from tests.harness.scored_rows import NOON, rows, with_values
+
+RUNNER = CliRunner()
+
+
+def bodies(release: Release, frame: pl.DataFrame) -> Iterator[bytes]:
+    """As they are published. Every fifth account shares a phone with the four before it."""
+    for number, row in enumerate(frame.iter_rows(named=True)):
+        at = row["occurred_at"].isoformat()
+        features = {name: None if row[name] != row[name] else row[name] for name in FEATURES}
+        transaction = {"account_id": f"acct-{number % 900}", "device_id": f"phone-{number % 900 // 5}"}
+        verdict = {
+            "transaction_id": row["transaction_id"],
+            "decided_at": at,
+            "decision": row["decision"],
+            "is_early_exit": False,
+            "release": {"version": release.version, "hash": release.hash},
+            "triggered_rules": [],
+            **{name: row[name] for name in ("fraud_score", "if_score", "ae_error")},
+        }
+        head = {"event": "transaction.scored", "version": 1, "client_id": "shop", "occurred_at": at}
+        yield json.dumps({**head, "features": features, "transaction": transaction, "verdict": verdict}).encode()
+
+
+async def _keep(folder: Path, kept: list[bytes]) -> None:
+    events = [read(body) for body in kept]
+    ledger = SqliteLedger(folder / "assay.db")
+    await SqliteScoredEventStore(ledger).record(events)
+    await ledger.close()
+    await ScoredEventArchive(FolderArchive(folder / "archive")).record(events)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine days; in the last two, amounts are three times as large."""
+    place = tmp_path_factory.mktemp("intelligence")
+    release = open_champion(Places(place))
+    drifting = with_values(rows(release, 9_000, 9), NOON - timedelta(days=2), {"amount": pl.col("amount") * 3})
+    asyncio.run(_keep(place, list(bodies(release, drifting))))
+    return place
+
+
+def command(*arguments: str) -> Any:
+    result = RUNNER.invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout) if "--json" in arguments else result.stdout
+
+
+def announced(folder: Path) -> list[Event]:
+    with closing(open_database(folder / "assay.db")) as connection:
+        found = connection.execute("SELECT body FROM outbox WHERE kind = 'drift.detected'").fetchall()
+    return [Event.model_validate_json(body) for (body,) in found]
+
+
+def test_the_data_folder_and_the_archive_say_the_same(folder: Path) -> None:
+    of_folder = command("drift", "--data-dir", str(folder), "--json")
+    of_archive = command("drift", "--archive", str(folder / "archive"), "--json")
+    assert of_folder == of_archive
+    report = DriftReport.model_validate_json(json.dumps(of_folder))
+    assert "amount" in report.drifted
+    assert report.events == 8_750  # up to the last step
+    assert announced(folder) == []  # a look by hand changes nothing
+
+
+def test_a_table_for_people(folder: Path) -> None:
+    shown = command("drift", "--data-dir", str(folder))
+    assert "alarm" in shown
+    assert "amount" in shown
+
+
+def test_another_moment(folder: Path) -> None:
+    quiet = command("drift", "--data-dir", str(folder), "--until", "2026-11-18 00:00:00", "--json")
+    assert quiet["at"].startswith("2026-11-18T00:00:00")
+    assert "amount" not in quiet["drifted"]
+
+
+def test_what_is_new_is_announced_once(folder: Path) -> None:
+    first = command("drift", "--data-dir", str(folder), "--record", "--json")
+    again = command("drift", "--data-dir", str(folder), "--record", "--json")
+    assert first == again
+    (event,) = announced(folder)
+    assert "amount" in event.data["names"]  # type: ignore[operator]
+    assert event.occurred_at.isoformat().replace("+00:00", "Z") == first["at"]
+
+
+def test_the_server_looks_in_a_process_beside_it(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> tuple[StoredReport | None, StoredReport | None]:
+        ledger = SqliteLedger(folder / "assay.db")
+        server = Intelligence(folder, MODELS, ledger)
+        await server.look()
+        kept = await server.store.newest(DRIFT), await server.store.newest(PATTERNS)
+        await ledger.close()
+        return kept
+
+    kept = asyncio.run(scenario())
+    assert None not in kept
+    assert not caplog.records
+    asyncio.run(run_apart("no-such-command"))
+    assert "no-such-command" in caplog.text
+
+
+def test_the_scheduled_look_over_an_archive(folder: Path, tmp_path: Path) -> None:
+    """What runs on AWS, with stores of this machine: finds what the command finds, announces it, does it once."""
+
+    async def scenario() -> None:
+        ledger = SqliteLedger(tmp_path / "assay.db")
+        reports, release = SqliteReportStore(ledger), open_champion(Places(tmp_path))
+        looker = Looker(FolderArchive(folder / "archive"), reports, SqliteLabelStore(ledger), release)
+        assert await looker.look(NOON) == {"drift": True, "patterns": True}
+        assert await looker.look(NOON) == {"drift": False, "patterns": False}
+        drift = await reports.newest(DRIFT)
+        assert drift is not None
+        found = DriftReport.model_validate_json(drift.body)
+        assert "amount" in found.drifted
+        assert found.events == 9_000
+        (event,) = announced(tmp_path)
+        assert "amount" in event.data["names"]  # type: ignore[operator]
+        await ledger.close()
+
+    asyncio.run(scenario())
+
+
+def test_patterns_of_both(folder: Path) -> None:
+    of_folder = command("patterns", "--data-dir", str(folder), "--json")
+    assert of_folder == command("patterns", "--archive", str(folder / "archive"), "--json")
+    report = PatternReport.model_validate_json(json.dumps(of_folder))
+    assert report.based_on == "declines"
+    assert report.looked_at["clusters"] == 180  # five accounts to a phone
+    assert report.clusters == []  # and none of them worse than the others
+    assert "declined" in command("patterns", "--data-dir", str(folder))
+    recorded = command("patterns", "--data-dir", str(folder), "--record", "--json")
+    assert recorded == command("patterns", "--data-dir", str(folder), "--record", "--json")
+
+
+def test_nothing_scored_yet(tmp_path: Path) -> None:
+    asyncio.run(_keep(tmp_path, []))
+    for name in ("drift", "patterns"):
+        for extra in ((), ("--record",)):
+            assert "nothing has been scored yet" in command(name, "--data-dir", str(tmp_path), *extra)
+            assert command(name, "--data-dir", str(tmp_path), "--json", *extra) is None
+
+
+@pytest.mark.parametrize("name", ["drift", "patterns"])
+def test_what_cannot_be_done_is_said(tmp_path: Path, name: str) -> None:
+    nowhere = RUNNER.invoke(app, [name, "--data-dir", str(tmp_path / "nowhere")])
+    assert (nowhere.exit_code, nowhere.stderr.count("\n")) == (1, 1)
+    assert "nowhere" in nowhere.stderr
+    assert RUNNER.invoke(app, [name, "--record", "--archive", str(tmp_path)]).exit_code == 2
+
+
+def test_the_routes_give_the_newest_report(tmp_path: Path) -> None:
+    async def scenario(town: Town) -> None:
+        for kind in ("drift", "patterns"):
+            path = f"/intelligence/{kind}"
+            assert (await town.call("GET", path, headers=town.admin.bearer)).status_code == 404
+            await town.embedded.intelligence.store.replace(kind, None, StoredReport(1, b'{"at": 1}'))
+            answer = await town.call("GET", path, headers=town.admin.bearer)
+            assert (answer.status_code, answer.json()) == (200, {"at": 1})
+
+    run(tmp_path, scenario)
