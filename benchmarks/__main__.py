@@ -33,6 +33,8 @@ GROUPS = {
     "replay": "benchmarks.replay",
     "drift": "benchmarks.drift",
     "challenges": "benchmarks.challenges",
+    "simulator": "benchmarks.simulator",
+    "reasons": "benchmarks.reasons",
     "http": "benchmarks.serving",
     "identity": "benchmarks.identity",
 }

@@ -149,8 +149,8 @@ def _draw(distribution: Distribution, count: int, rng: np.random.Generator) -> p
         names, shares = [*distribution.shares, None], [*distribution.shares.values(), distribution.unknown]
         return pl.Series([names[place] for place in _places(shares, count, rng)], dtype=pl.String)
     places = _places([*distribution.shares, distribution.unknown], count, rng)
-    edges = distribution.edges or [0.0]
-    uppers = np.array([*edges, edges[-1] + 1.0, np.nan])
+    last = distribution.edges[-1] if distribution.edges else 0.0
+    uppers = np.array([*distribution.edges, last + 1.0, np.nan])
     return pl.Series(uppers[places])
 
 

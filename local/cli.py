@@ -12,6 +12,7 @@ from local.commands import (
     drift,
     evaluate,
     events,
+    explain,
     feedback,
     identity,
     learning,
@@ -26,7 +27,16 @@ from local.commands import (
 app = typer.Typer(
     help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
-for commands in (serving.app, offline.app, learning.app, simulate.app, backtest.app, drift.app, patterns.app):
+for commands in (
+    serving.app,
+    offline.app,
+    learning.app,
+    simulate.app,
+    backtest.app,
+    drift.app,
+    patterns.app,
+    explain.app,
+):
     app.add_typer(commands)
 app.add_typer(release.app, name="release")
 app.add_typer(retrain.app, name="retrain")

@@ -1,4 +1,4 @@
-"""Drift and patterns in the embedded installation: looked for by the commands, in processes beside the server."""
+"""Drift, patterns and retraining in the embedded installation: by the commands, in processes beside the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOK_S = 900.0
 """Between looks, and before the first. A look in between steps ends at once."""
 NICE = 10
 """Scoring goes first."""
-COMMANDS = ("drift", "patterns")
+COMMANDS = (("drift", "--record"), ("patterns", "--record"), ("retrain", "--if-needed"))
 
 
 class Intelligence:
@@ -40,7 +40,7 @@ class Intelligence:
     async def look(self) -> None:
         """Looks once, now."""
         for command in COMMANDS:
-            await run_apart(command, "--record", *self._options)
+            await run_apart(*command, *self._options)
 
 
 async def run_apart(*command: str) -> None:

@@ -19,10 +19,15 @@ PATIENCE_S = 30.0
 
 
 @contextmanager
-def running_server(data: Path) -> Iterator[str]:
-    """The base address of an `assay serve` process over the folder. Raises `AssayError` when it does not come up."""
+def running_server(data: Path, models: Path | None = None) -> Iterator[str]:
+    """The base address of an `assay serve` process over the folder. Raises `AssayError` when it does not come up.
+
+    `models`: its registry and the keys it trusts; the packaged ones, when none are named.
+    """
     port = _free_port()
     command = [sys.executable, "-m", "local", "serve", "--port", str(port), "--data-dir", str(data)]
+    if models is not None:
+        command += ["--models", str(models)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own program, fixed arguments
     try:
         address = f"http://127.0.0.1:{port}"

@@ -26,7 +26,7 @@ ANOMALY_RATE = 0.02
 """Share of the rows not labelled fraud that each anomaly model flags."""
 AUTOENCODER_ROWS = 60_000
 """More rows than this change nothing but the waiting."""
-XGBOOST_ROUNDS = 260
+XGBOOST_ROUNDS = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def candidates(count: int, seed: int) -> list[dict[str, Any]]:
         drawn.append(
             {
                 "max_depth": int(random.integers(3, 7)),
-                "learning_rate": round(float(np.exp(random.uniform(np.log(0.04), np.log(0.15)))), 4),
+                "learning_rate": round(float(np.exp(random.uniform(np.log(0.05), np.log(0.15)))), 4),
                 "min_child_weight": round(float(np.exp(random.uniform(np.log(0.5), np.log(16)))), 3),
                 "subsample": round(float(random.uniform(0.6, 1.0)), 3),
                 "colsample_bytree": round(float(random.uniform(0.4, 0.9)), 3),

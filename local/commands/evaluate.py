@@ -1,4 +1,4 @@
-"""Commands that evaluate on public data."""
+"""Commands that evaluate: on public data, and on a simulated bank."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from local.commands.options import AsJson, clear_errors
+from local.commands.options import AsJson, DataDir, ModelsDir, clear_errors
+from local.embedded import MODELS, Places
 
-app = typer.Typer(help="Evaluate on public data.", no_args_is_help=True)
+app = typer.Typer(help="Evaluate, on public data or a simulated bank.", no_args_is_help=True)
 
 
 @app.callback()
@@ -33,3 +34,20 @@ def handbook(
 
     with clear_errors():
         raise typer.Exit(run(data, out, seed, published, as_json))
+
+
+@app.command()
+def simulator(
+    customers: Annotated[int, typer.Option(help="Size of the simulated bank.", min=50)] = 1_500,
+    days: Annotated[int, typer.Option(help="Length of its history; the last 40 % are judged.", min=20)] = 90,
+    seed: Annotated[int, typer.Option(help="Not the one the champion was trained with.")] = 11,
+    data_dir: DataDir = Path("var"),
+    models: ModelsDir = MODELS,
+    as_json: AsJson = False,
+) -> None:
+    """The champion on a simulated bank it never saw. Example: assay evaluate simulator --seed 12"""
+    from local.simulator_report import run
+    from training.simulator import NO_SHIFT
+
+    with clear_errors():
+        run(Places(data_dir, models), seed, customers, days, NO_SHIFT, as_json)

@@ -126,8 +126,16 @@ def jwks(data_dir: DataDir = Path("var")) -> None:
 @app.command()
 def demo(
     transactions: Annotated[int, typer.Option(help="Length of the simulated stream.", min=100)] = 4_000,
+    learning: Annotated[
+        bool, typer.Option("--learning", help="Instead: a drift is found, learnt, promoted; a bad release taken back.")
+    ] = False,
 ) -> None:
     """Start a server, score samples and a simulated stream, print the verdicts. Example: assay demo"""
+    if learning:
+        from local.demo.learning import run as learn
+
+        with clear_errors():
+            raise typer.Exit(learn())
     from local.demo.run import run
 
     with clear_errors():

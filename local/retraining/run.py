@@ -42,7 +42,7 @@ from training.retraining.segments import segments_of
 from training.retraining.shadow import Comparison, compare
 from training.retraining.triggers import Need, Situation, need
 from training.settings import Settings, TrainingDataError, default
-from training.split import DAY
+from training.split import DAY, MIN_DAYS
 from training.table import FeatureTable
 from training.train import silent, train_on
 from training.work import Progress
@@ -109,6 +109,7 @@ class Retrainer:
         triggers = wanted.reasons if wanted.train else ["asked for"]
         report = Retraining(at=now, outcome="not_possible", reasons=[], champion=champion.version, triggers=triggers)
         try:
+            _require_enough(labelled(self.places, policy.history_days).table, policy)
             held = golden.ensure(self.places, champion)
             data = labelled(self.places, policy.history_days, held.identity)
             made = self._train(data, champion, now)
@@ -206,6 +207,16 @@ class Retrainer:
     def _costs_text(self) -> str:
         own: Path = self.places.data / "costs.yaml"
         return self.costs or (own.read_text("utf-8") if own.is_file() else default("costs.yaml"))
+
+
+def _require_enough(table: FeatureTable, policy: RetrainingPolicy) -> None:
+    """Said before anything is made. Raises `TrainingDataError`."""
+    days = (table.times[-1] - table.times[0]) / DAY if len(table) else 0.0
+    wanted = policy.label_delay_days + policy.gate.judged_days + MIN_DAYS
+    if days < wanted:
+        raise TrainingDataError(f"{days:.0f} days of history, at least {wanted} are needed")
+    if table.labels.sum() < 2 * policy.gate.min_frauds:
+        raise TrainingDataError(f"{table.labels.sum()} known frauds, at least {2 * policy.gate.min_frauds} are needed")
 
 
 def _policy(release: Release) -> RetrainingPolicy:

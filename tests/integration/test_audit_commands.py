@@ -213,3 +213,17 @@ def test_verify_says_when_there_is_nothing_and_when_there_is_no_anchor(places: P
     next(copied.rglob("*.gz")).write_bytes(b"")
     code, output = command("audit", "verify", copied)
     assert code == 1 and "broken at record 1" in output
+
+
+def test_a_decline_is_explained_by_what_would_have_changed_it(places: Places, records: list[Record]) -> None:
+    whole = [record.event["verdict"] for record in records if not record.event["verdict"]["degraded"]]
+    chosen = {verdict["decision"]: verdict for verdict in whole}
+    for decision, verdict in chosen.items():
+        code, output = command("explain", verdict["transaction_id"], "--data-dir", places.data, "--json")
+        assert code == 0, output
+        answer = json.loads(output)
+        assert answer["decision"] == decision
+        assert (answer["counterfactual"] is not None) == (decision == "DECLINE")
+        assert command("explain", verdict["transaction_id"], "--data-dir", places.data)[1].startswith(decision)
+    assert chosen.keys() == {"APPROVE", "CHALLENGE", "DECLINE"}
+    assert command("explain", "nobody", "--data-dir", places.data)[0] == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -18,11 +19,15 @@ from assay.adapters.sqlite.labels import SqliteLabelStore
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.schema import open_database
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
+from assay.alerts.config import load_config
 from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
 from assay.intelligence.scored_table import FEATURES
+from assay.moments import microseconds
 from assay.release import Release
 from assay.schemas.event import Event
 from assay.scored_event_archive import ScoredEventArchive
+from functions.alerts.routing import Router
+from functions.audit_log.recorder import read as read_entry
 from functions.post_auth_intelligence.drift_report import DriftReport
 from functions.post_auth_intelligence.looking import Looker
 from functions.post_auth_intelligence.patterns_report import PatternReport
@@ -73,6 +78,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture
+def own(folder: Path, tmp_path: Path) -> Path:
+    """A copy of it, for what changes something."""
+    shutil.copy(folder / "assay.db", tmp_path)
+    return tmp_path
+
+
 def command(*arguments: str) -> Any:
     result = RUNNER.invoke(app, list(arguments))
     assert result.exit_code == 0, result.output
@@ -107,19 +119,29 @@ def test_another_moment(folder: Path) -> None:
     assert "amount" not in quiet["drifted"]
 
 
-def test_what_is_new_is_announced_once(folder: Path) -> None:
-    first = command("drift", "--data-dir", str(folder), "--record", "--json")
-    again = command("drift", "--data-dir", str(folder), "--record", "--json")
+def test_what_is_new_is_announced_once(own: Path) -> None:
+    first = command("drift", "--data-dir", str(own), "--record", "--json")
+    again = command("drift", "--data-dir", str(own), "--record", "--json")
     assert first == again
-    (event,) = announced(folder)
+    (event,) = announced(own)
     assert "amount" in event.data["names"]  # type: ignore[operator]
     assert event.occurred_at.isoformat().replace("+00:00", "Z") == first["at"]
 
 
-def test_the_server_looks_in_a_process_beside_it(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_alerts_and_the_audit_log_take_the_announcement(own: Path) -> None:
+    command("drift", "--data-dir", str(own), "--record")
+    (event,) = announced(own)
+    config = load_config(b"routes: [{name: drift, when: [{events: [drift.detected]}], to: [duty@bank.example]}]")
+    (alert,) = Router(config).alerts(event.to_json(), microseconds(event.occurred_at))
+    assert "amount" in alert.alert.details
+    entry = read_entry(event.to_json())
+    assert (entry.kind, entry.id) == ("drift.detected", event.id)
+
+
+def test_the_server_looks_in_a_process_beside_it(own: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> tuple[StoredReport | None, StoredReport | None]:
-        ledger = SqliteLedger(folder / "assay.db")
-        server = Intelligence(folder, MODELS, ledger)
+        ledger = SqliteLedger(own / "assay.db")
+        server = Intelligence(own, MODELS, ledger)
         await server.look()
         kept = await server.store.newest(DRIFT), await server.store.newest(PATTERNS)
         await ledger.close()
@@ -161,8 +183,11 @@ def test_patterns_of_both(folder: Path) -> None:
     assert report.looked_at["clusters"] == 180  # five accounts to a phone
     assert report.clusters == []  # and none of them worse than the others
     assert "declined" in command("patterns", "--data-dir", str(folder))
-    recorded = command("patterns", "--data-dir", str(folder), "--record", "--json")
-    assert recorded == command("patterns", "--data-dir", str(folder), "--record", "--json")
+
+
+def test_patterns_are_kept_once_per_step(own: Path) -> None:
+    recorded = command("patterns", "--data-dir", str(own), "--record", "--json")
+    assert recorded == command("patterns", "--data-dir", str(own), "--record", "--json")
 
 
 def test_nothing_scored_yet(tmp_path: Path) -> None:

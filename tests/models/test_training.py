@@ -20,10 +20,13 @@ from assay.release.models import load_autoencoder, load_isolation_forest, load_x
 from assay.release.registry import champion
 from assay.release.store import open_release
 from assay.rules.ruleset import RuleSet
+from training.champion import ReleaseScorer, evaluate_table
 from training.costs import ScoreThresholds
 from training.package import trained_policy
+from training.report_html import report
 from training.settings import Settings, TrainingDataError, default
 from training.simulator import START, SimulatedTransaction, as_transaction, simulate
+from training.split import split_by_time
 from training.table import build_table
 from training.thresholds import SubsetThresholds, TrainedThresholds, subset_thresholds
 from training.train import silent, train
@@ -31,6 +34,7 @@ from training.train import silent, train
 CUSTOMERS, DAYS, SEED = 300, 60, 3
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SETTINGS = Settings("2026.1.1", trials=3)
+RATES = Rates.load(default("rates.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,11 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(root):
     return train(SEED, CUSTOMERS, DAYS, root, KEY, settings=SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return build_table(simulate(SEED, CUSTOMERS, DAYS), RATES, 0.0, silent)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +85,7 @@ def test_the_same_arguments_give_the_same_release_in_another_process(root, relea
 
 def test_another_seed_never_overwrites_a_release(root, release):
     with pytest.raises(ReleaseError, match="overwritten"):
-        train(SEED + 1, CUSTOMERS, DAYS, root, KEY, settings=SETTINGS)
+        train(5, 150, 45, root, KEY, settings=SETTINGS)
 
 
 def test_a_world_that_is_too_short_is_refused(tmp_path):
@@ -142,6 +151,34 @@ def test_the_card_and_the_manifest_say_how_hard_the_data_is(release):
     assert "decision tree, depth 3" in card
     assert "Not one row comes from a real customer" in card
     assert str(Path(__file__).parents[2]) not in card
+
+
+def test_a_release_scores_as_it_was_measured(trained, release, table):
+    split = split_by_time(START.timestamp(), START.timestamp() + 86400 * DAYS)
+    scored = ReleaseScorer(release).score(table, split.part(table.times, "test"))
+    assert np.allclose(scored.fraud_scores, trained.scored.fraud_scores, atol=1e-6)
+    assert (scored.decisions == trained.scored.decisions).all()
+    assert scored.stories == trained.scored.stories
+
+
+def test_a_release_is_evaluated_on_a_bank_it_never_saw(release, table):
+    result = evaluate_table(release, table)
+    assert result["difficulty"]["single_feature_roc_auc"].keys() == set(NAMES)
+    assert 0 < result["frauds"] < result["transactions"] < len(table)
+    assert set(result["rules"]["each"]) == {rule.id for rule in RuleSet.load(release.read("rules.yaml")).rules}
+    with pytest.raises(TrainingDataError, match="lacks fraud"):
+        evaluate_table(release, build_table(simulate(9, 60, 3), RATES, 0.0, silent))
+
+
+def test_the_report_shows_what_was_measured_and_loads_nothing(trained):
+    page = report(trained)
+    assert page == report(trained)
+    assert page.count("<svg") == 5
+    assert "http" not in page
+    assert "src=" not in page
+    for story, part in trained.metrics["stories"].items():
+        assert f"{story} ({part['frauds']})" in page
+    assert f"{trained.metrics['costs']['per_1000']:,.0f}" in page
 
 
 def test_the_command_makes_the_first_release_the_champion(tmp_path):

@@ -63,30 +63,36 @@ def _reproduced(columns: Columns, matrix: Floats, row: PublishedRow) -> Row:
 
 def rule_row(data: Prepared) -> Row:
     """What the rule `amount > 220` alone does: the part of the fraud that is no skill."""
-    measured = []
-    for fold in FOUR_WEEKS:
-        test = fold.test(data.columns)
-        measured.append(measure(data.columns, test, (data.columns.amounts[test] > RULE_AMOUNT).astype(np.float64)))
-    return Row("rule: amount > 220", FOUR_WEEKS, measured, features=("amount",))
+    amounts = [data.columns.amounts[fold.test(data.columns)] for fold in FOUR_WEEKS]
+    scores = [(each > RULE_AMOUNT).astype(np.float64) for each in amounts]
+    return _four_weeks("rule: amount > 220", data.columns, scores, ("amount",))
 
 
 def our_rows(data: Prepared, seed: int, progress: Progress) -> tuple[list[Row], list[own.Trial]]:
-    """Our rows over the same four weeks, and the what was tried on earlier weeks, the chosen first."""
-    columns, names = data.columns, catalogue(data.frame)
+    """Our rows over the same four weeks, and what was tried on earlier weeks, the chosen first."""
+    columns = data.columns
     progress("history", 0.0)
     extended = Prepared(history.with_history(data.frame), columns)
-    every = (*names, *history.NAMES)
-    plain, full = data.matrix(names), extended.matrix(every)
+    known, every = catalogue(data.frame), [*catalogue(data.frame), *history.NAMES]
+    full = extended.matrix(every)
     trials = own.choose(columns, full, seed, progress)
-    recipe, with_labels = [], []
-    for count, fold in enumerate(FOUR_WEEKS):
-        progress("our rows", count / len(FOUR_WEEKS))
-        test = fold.test(columns)
-        recipe.append(measure(columns, test, own.recipe_scores(columns, plain, fold, seed)))
-        scores = own.ensemble_scores(columns, full, fold, trials[0], seed)
-        with_labels.append(measure(columns, test, scores))
-    rows = [
-        Row("Assay: `assay train`'s classifier, the catalogue's features", FOUR_WEEKS, recipe, features=names),
-        Row("Assay: and the known past of terminal and customer", FOUR_WEEKS, with_labels, features=every),
-    ]
+    recipes = (
+        ("Assay: published features, all known days", PUBLISHED, data.matrix(PUBLISHED)),
+        ("Assay: the catalogue's features", known, data.matrix(known)),
+    )
+    rows = []
+    for count, (name, features, matrix) in enumerate(recipes):
+        progress("our rows", count / (len(recipes) + 1))
+        scores = [own.recipe_scores(columns, matrix, fold, seed) for fold in FOUR_WEEKS]
+        rows.append(_four_weeks(name, columns, scores, features))
+    progress("our rows", len(recipes) / (len(recipes) + 1))
+    scores = [own.ensemble_scores(columns, full, fold, trials[0], seed) for fold in FOUR_WEEKS]
+    rows.append(_four_weeks("Assay: and the known past", columns, scores, every))
     return rows, trials
+
+
+def _four_weeks(name: str, columns: Columns, scores: Sequence[Floats], features: Sequence[str]) -> Row:
+    weeks = zip(FOUR_WEEKS, scores, strict=True)
+    return Row(
+        name, FOUR_WEEKS, [measure(columns, fold.test(columns), each) for fold, each in weeks], features=features
+    )
