@@ -172,10 +172,10 @@ def _parameters(choices: Choices, moto_port: int, lambda_port: int) -> dict[str,
         "TokenIssuer": tokens.ISSUER,
         "TokenAudience": tokens.AUDIENCE,
         "DeadlineMs": DEADLINE_MS,
-        "CardManagementUrl": choices.places.card_management,
         "AllowLocalWebhooks": "true",
     }
-    return {**parameters, "BaseImage": choices.base_image} if choices.base_image else parameters
+    chosen = {"BaseImage": choices.base_image, "CardManagementUrl": choices.places.card_management}
+    return parameters | {name: value for name, value in chosen.items() if value}  # sam takes no empty value
 
 
 def _stages(variables: Variables) -> set[str]:
