@@ -24,8 +24,8 @@ serve: $(READY) ## start the embedded server on 127.0.0.1:8080 (data in ./var)
 sam-local: $(READY) $(SAM_READY) ## the whole pipeline as containerised Lambdas on 127.0.0.1:3000; needs Docker
 	$(BIN)/python -m local.aws
 
-test: $(READY) $(SAM_READY) ## every test that needs no container
-	$(BIN)/pytest
+test: $(READY) $(SAM_READY) ## every test that needs no container, a process per CPU
+	$(BIN)/pytest -n auto --dist loadfile
 
 test-containers: $(READY) $(SAM_READY) ## the tests of the containers; needs Docker
 	$(BIN)/pytest -o addopts='' -q --strict-markers --import-mode=importlib tests/containers
