@@ -13,10 +13,8 @@ from assay.accounts.ports import CardManagement
 from assay.adapters.aws.accounts import DynamoAccountStore
 from assay.adapters.aws.card_orders import DynamoCardOrderStore
 from assay.adapters.aws.clients import Clients
-from assay.adapters.aws.events import SnsEvents
-from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.secrets import read_secrets
-from assay.adapters.aws.table import Table
+from assay.adapters.aws.table import Table, open_table
 from assay.adapters.cards_http import HttpCardManagement, SecretSource, parse_secret, secret_in
 from assay.errors import SettingsError
 from assay.release.served import served_champion
@@ -80,14 +78,8 @@ async def open_function(settings: Settings, undo: AsyncExitStack) -> Function:
     """The function over what the settings name; `undo` closes it. Raises `AssayError`."""
     clients = Clients()
     undo.push_async_callback(clients.close)
-    table = await open_table(clients, settings.accounts_table, settings.outbox_table, settings.events_topic)
+    table = await open_table(clients, settings.accounts_table, settings.outbox_table, settings.events_topic, "accounts")
     return Function(settings, table, await _open_cards(settings, clients, undo))
-
-
-async def open_table(clients: Clients, name: str, outbox: str, topic: str) -> Table:
-    """The accounts table, whose changes are told of through the outbox's table and the topic."""
-    dynamodb, sns = await clients.open("dynamodb"), await clients.open("sns")
-    return Table(dynamodb, name, DynamoOutbox(dynamodb, outbox, SnsEvents(sns, topic)), "accounts")
 
 
 async def _open_cards(settings: Settings, clients: Clients, undo: AsyncExitStack) -> CardManagement:

@@ -5,7 +5,6 @@ One circuit breaker for all of them: while card management fails, orders wait wi
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from assay import moments
 from assay.accounts.orders import CardOrder, OrderKind, OrderState, died
 from assay.accounts.ports import Answer, CardManagement, CardOrderStore, Outcome
+from assay.delivery import rounds
 from assay.features.windows import SECOND
 from assay.webhooks.backoff import full_jitter
 from assay.webhooks.breaker import Breaker
@@ -67,17 +67,13 @@ class CardDelivery:
 
     async def run(self, may_go_on: Callable[[], bool] = lambda: True) -> int:
         """Carries out what is due; returns how many attempts that took. Raises `StorageError`."""
-        attempts = 0
-        while may_go_on() and (limit := self._breaker.allows(now := self._now(), self._patience.at_once)):
-            orders = await self._orders.claim(now, now + int(self._patience.claim_s * SECOND), limit)
-            if not orders:
-                break
-            attempts += len(orders)
-            ends = await asyncio.gather(*map(self._attempt, orders), return_exceptions=True)
-            for end in ends:  # all have ended: a fault of one must not leave others half done
-                if end is not None:
-                    raise end
-        return attempts
+        return await rounds(self._claim, self._attempt, may_go_on)
+
+    async def _claim(self) -> list[CardOrder]:
+        """None while card management is left alone."""
+        now = self._now()
+        limit = self._breaker.allows(now, self._patience.at_once)
+        return await self._orders.claim(now, now + int(self._patience.claim_s * SECOND), limit) if limit else []
 
     async def _attempt(self, order: CardOrder) -> None:
         if order.is_pointless(self._now()):

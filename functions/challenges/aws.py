@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from assay.adapters.aws.challenges import DynamoChallengeStore, DynamoFactorStore
 from assay.adapters.aws.clients import Clients, patient
-from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.installation_key import read_installation_key
-from assay.adapters.aws.outbox import DynamoOutbox
-from assay.adapters.aws.table import Table
+from assay.adapters.aws.table import open_table
 from assay.challenges.ports import OtpSender
 from assay.challenges.scored import Asked
 from assay.errors import SettingsError
@@ -59,7 +57,8 @@ async def open_function(settings: Settings, undo: AsyncExitStack) -> Function:
     undo.push_async_callback(clients.close)
     key = await read_installation_key(settings.installation_key, await clients.open("secretsmanager"))
     sender = await open_codes(settings, clients)
-    table = await _open_table(settings, clients)
+    place = (settings.challenges_table, settings.outbox_table, settings.events_topic)
+    table = await open_table(clients, *place, "challenges")
     parts = build(DynamoChallengeStore(table), DynamoFactorStore(table), sender, key, _limits(settings))
     return Function(settings, parts, table.client)
 
@@ -90,13 +89,6 @@ async def _open_mail(settings: Settings, clients: Clients) -> OtpSender:
 
     sender = checked_address(settings.codes_from, "ASSAY_CODES_FROM")
     return MailSender(SesMailer(await clients.open("sesv2", patient(TIMEOUT_S, attempts=1))), sender)
-
-
-async def _open_table(settings: Settings, clients: Clients) -> Table:
-    """The table, whose changes are told of through the outbox's table and the topic."""
-    dynamodb, topic = await clients.open("dynamodb"), SnsEvents(await clients.open("sns"), settings.events_topic)
-    outbox = DynamoOutbox(dynamodb, settings.outbox_table, topic)
-    return Table(dynamodb, settings.challenges_table, outbox, "challenges")
 
 
 def _limits(settings: Settings) -> ChallengeLimits:

@@ -10,10 +10,8 @@ from assay import moments
 from assay.adapters.aws.client_events import DynamoDeliveryStore, DynamoFeedStore
 from assay.adapters.aws.client_events_webhooks import DynamoWebhookStore
 from assay.adapters.aws.clients import Clients
-from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.installation_key import read_installation_key
-from assay.adapters.aws.outbox import DynamoOutbox
-from assay.adapters.aws.table import Table
+from assay.adapters.aws.table import Table, open_table
 from assay.client_events.records import News
 from assay.sealing import InstallationKey
 from assay.webhooks.sender import WebhookSender
@@ -72,6 +70,5 @@ async def open_function(settings: Settings, undo: AsyncExitStack) -> Function:
     """The function over what the settings name; `undo` closes it."""
     clients = Clients()
     undo.push_async_callback(clients.close)
-    dynamodb, topic = await clients.open("dynamodb"), SnsEvents(await clients.open("sns"), settings.events_topic)
-    outbox = DynamoOutbox(dynamodb, settings.outbox_table, topic)
-    return Function(settings, clients, Table(dynamodb, settings.client_events_table, outbox, "client events"), undo)
+    place = (settings.client_events_table, settings.outbox_table, settings.events_topic)
+    return Function(settings, clients, await open_table(clients, *place, "client events"), undo)

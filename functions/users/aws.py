@@ -9,13 +9,11 @@ from starlette.applications import Starlette
 from assay.adapters.aws.access import open_access
 from assay.adapters.aws.attempts import DynamoAttemptStore
 from assay.adapters.aws.clients import Clients
-from assay.adapters.aws.events import SnsEvents
-from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.service_clients import DynamoServiceClientStore
 from assay.adapters.aws.sessions import DynamoSessionStore
 from assay.adapters.aws.signing_keys import SCHEME, SecretSigningKeys
-from assay.adapters.aws.table import Table
+from assay.adapters.aws.table import open_table
 from assay.adapters.aws.users import DynamoUserStore
 from assay.http.application import application
 from assay.identity.signing import Issuer
@@ -30,7 +28,7 @@ async def open_app(settings: Settings, undo: AsyncExitStack) -> Starlette:
     """The app, with clients that belong to this event loop; `undo` closes them. Raises `AssayError` with the reason."""
     clients = Clients()
     undo.push_async_callback(clients.close)
-    table = await open_table(clients, settings.identity_table, settings.outbox_table, settings.events_topic)
+    table = await open_table(clients, settings.identity_table, settings.outbox_table, settings.events_topic, "identity")
     revocations = DynamoRevocations(table.client, table.name)
     secret_id = settings.signing_keys.removeprefix(SCHEME)
     api = build(
@@ -44,9 +42,3 @@ async def open_app(settings: Settings, undo: AsyncExitStack) -> Starlette:
         settled_s=SETTLED_S,
     )
     return application(routes(api))
-
-
-async def open_table(clients: Clients, name: str, outbox: str, topic: str) -> Table:
-    """The identity table, whose changes are told of through the outbox's table and the topic."""
-    dynamodb, sns = await clients.open("dynamodb"), await clients.open("sns")
-    return Table(dynamodb, name, DynamoOutbox(dynamodb, outbox, SnsEvents(sns, topic)), "identity")

@@ -14,10 +14,10 @@ from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.sessions import DynamoSessionStore
 from assay.adapters.aws.signing_keys import rotate
+from assay.adapters.aws.table import open_table
 from assay.adapters.aws.users import DynamoUserStore
 from assay.schemas.event import SYSTEM, Event
 from functions.users.accounts import Accounts
-from functions.users.aws import open_table
 from functions.users.passwords import Passwords
 from functions.users.throttle import Throttle
 from local.identity import add_admin, refusals
@@ -39,7 +39,7 @@ def create_admin(tables: Tables, email: str, name: str, password: str) -> str:
     """Adds an active admin; the id."""
 
     async def work(clients: Clients) -> str:
-        table = await open_table(clients, tables.users, tables.outbox, tables.events_topic)
+        table = await open_table(clients, tables.users, tables.outbox, tables.events_topic, "identity")
         revocations = DynamoRevocations(table.client, table.name)
         users, sessions = DynamoUserStore(table, revocations), DynamoSessionStore(table, revocations)
         accounts = Accounts(users, sessions, Passwords(), Throttle(DynamoAttemptStore(table)))

@@ -24,7 +24,7 @@ from assay.challenges.records import Challenge, ChallengeStatus, Delivery, Metho
 from assay.errors import RequestError, SettingsError, StorageError
 from assay.features.windows import SECOND
 from assay.identity.scopes import CHALLENGES, CHALLENGES_READ, Role, scopes_of
-from assay.release.registry import MODELS
+from assay.release.served import MODELS
 from assay.sealing import SealError
 from functions.challenges.sending import CLAIM_S
 from local import tokens

@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from assay.adapters.aws.clients import storage_errors
+from assay.adapters.aws.clients import Clients, storage_errors
+from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.outbox import DynamoOutbox, WaitingEvent
 from assay.adapters.aws.profile_items import Item, key
 from assay.adapters.aws.transactions import CONDITION_FAILED, OutcomeUnknown, transact
@@ -121,6 +122,12 @@ class Table:
         """An Update."""
         change = {"TableName": self.name, "Key": place, "UpdateExpression": expression}
         return {"Update": {**change, **_condition(condition, values)}}
+
+
+async def open_table(clients: Clients, name: str, outbox: str, topic: str, about: str) -> Table:
+    """A table whose changes are told of through the outbox's table and the topic (its ARN)."""
+    dynamodb, sns = await clients.open("dynamodb"), await clients.open("sns")
+    return Table(dynamodb, name, DynamoOutbox(dynamodb, outbox, SnsEvents(sns, topic)), about)
 
 
 def attributes(record: DataclassInstance) -> Item:
