@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from assay.errors import AssayError, ChampionMoved
+from assay.errors import AssayError, ChampionMoved, PolicyError
 from assay.intelligence.reports import DRIFT
 from assay.intelligence.retraining_policy import RetrainingPolicy
 from assay.policy import FILE, Policy
@@ -114,7 +114,7 @@ class Retrainer:
             data = labelled(self.places, policy.history_days, held.identity)
             made = self._train(data, champion, now)
             gate = self._gate(data.table, held, champion, made)
-        except (TrainingDataError, ParityError) as error:
+        except (TrainingDataError, ParityError, PolicyError) as error:
             report = report.model_copy(update={"reasons": [str(error)]})
             keep(self.places, report)
             return report
