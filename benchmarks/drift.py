@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -237,6 +238,12 @@ def false_alarms() -> dict[str, object]:
     }
 
 
+def _told(one: Planted) -> Planted:
+    """Says so at once: each takes a while."""
+    print(f"{one.kind} {one.size}: {one.hours} h", file=sys.stderr, flush=True)
+    return one
+
+
 def main() -> int:
     """Runs them all, prints the table and writes it."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.drift")
@@ -245,7 +252,7 @@ def main() -> int:
     wanted = [(kind, size) for kind, (_, sizes) in KINDS.items() for size in sizes]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         quiet = None if quick else pool.submit(false_alarms)
-        found = list(pool.map(plant, *zip(*(wanted[2:7:4] if quick else wanted), strict=True)))
+        found = [_told(one) for one in pool.map(plant, *zip(*(wanted[2:7:4] if quick else wanted), strict=True))]
         alarms = None if quiet is None else quiet.result()
     table = Table(
         "what changes", "size", "found after", "looks", "by", title="Planted drifts, 2,900 transactions a day"

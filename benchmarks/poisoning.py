@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,16 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from assay.features.rates import Rates
 from assay.intelligence.retraining_policy import Gate
 from assay.release import open_release
-from local.demo.learning import NEW, NewStories, Size
+from local.demo.learning import NEW, START, NewStories, Size
+from local.retraining import golden
+from training import simulator
 from training.champion import ReleaseScorer
 from training.costs import Costs
 from training.metrics import threshold_at
 from training.retraining.gate import GOLDEN, NEWEST, JudgedSet, judge
 from training.retraining.segments import segments_of
 from training.settings import Settings, default
-from training.simulator import START, Shift, simulate
+from training.simulator import Shift, simulate
 from training.split import DAY
 from training.table import CATEGORIES, FeatureTable, build_table
 from training.train import train_on_table
@@ -69,12 +72,13 @@ def world() -> World:
     rates, quiet = Rates.load(default("rates.yaml")), Shift(dict.fromkeys(NEW, 0.0))
     drift = NewStories(dict.fromkeys(NEW, SIZE.factor) | {"amounts": SIZE.inflation}, SIZE.drift_day)
 
-    def built(seed: int, days: int, shift: Shift) -> FeatureTable:
-        return build_table(simulate(seed, SIZE.customers, days, START, shift), rates, 0.0, lambda _step, _share: None)
+    def built(seed: int, days: int, start: datetime, shift: Shift) -> FeatureTable:
+        return build_table(simulate(seed, SIZE.customers, days, start, shift), rates, 0.0, lambda _step, _share: None)
 
     now = START.timestamp() + DAY * SIZE.days
-    history = _known(built(21, SIZE.days, drift), now)
-    return World(built(3, SIZE.first_days, quiet), history, built(90_001, 60, quiet), now - DAY * DELAY_DAYS)
+    history = _known(built(21, SIZE.days, START, drift), now)
+    old = built(3, SIZE.first_days, START - timedelta(days=SIZE.first_days), quiet)
+    return World(old, history, built(golden.SEED, golden.DAYS, simulator.START, quiet), now - DAY * DELAY_DAYS)
 
 
 def _known(table: FeatureTable, now: float) -> FeatureTable:
@@ -169,7 +173,7 @@ def train(name: str, table: FeatureTable, end: float, judged_days: float | None,
 def gate(champion: ReleaseScorer, challenger: ReleaseScorer, table: FeatureTable, world: World) -> list[str]:
     """Reasons against; none: it got through."""
     sets = []
-    golden_rows = world.golden.times >= START.timestamp() + 12 * DAY
+    golden_rows = world.golden.times >= simulator.START.timestamp() + DAY * golden.DAYS * golden.WARM_UP
     for name, rows_of, rows in ((NEWEST, table, judged(table, world.end)), (GOLDEN, world.golden, golden_rows)):
         answers = [scorer.score(rows_of, rows) for scorer in (champion, challenger)]
         segments = segments_of(rows_of, rows, BANDS)
@@ -206,7 +210,7 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        before = train("before", where.old, START.timestamp() + DAY * SIZE.first_days, None, root)
+        before = train("before", where.old, START.timestamp(), None, root)
         good: ReleaseScorer | None = None
         for number, (name, poison) in enumerate(POISONS.items()):
             table = poison(where.history, np.random.default_rng(11))
@@ -221,7 +225,8 @@ def main() -> None:
             results.append(found)
             print(json.dumps(found), file=sys.stderr, flush=True)
     print(
-        "| labels | passes against the outdated champion | against the clean one | cost per 1,000 | recall | trigger stopped |"
+        "| labels | passes against the outdated champion | against the clean one | cost per 1,000 | recall |"
+        " trigger stopped |"
     )
     print("|---|---|---|---|---|---|")
     for each in results:

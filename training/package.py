@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.errors import PolicyError
 from assay.features.catalog import NAMES
 from assay.policy import Policy
 from training import reference
@@ -24,8 +25,8 @@ Bools = NDArray[np.bool_]
 def trained_policy(text: str, thresholds: TrainedThresholds) -> str:
     """The policy with what training measured put in its places, its comments kept. `text` may be a trained one.
 
-    Raises ValueError when a place is not there exactly once: a policy without its thresholds must not be released;
-    PolicyError when what came out is no policy.
+    Raises PolicyError when a place is not there exactly once, on a line: a policy without its thresholds must not be
+    released; and when what came out is no policy.
     """
     subsets = thresholds.subsets
     without = f"{subsets.forest_without_xgboost:.6g}, autoencoder: {subsets.autoencoder_without_xgboost:.6g}"
@@ -41,7 +42,7 @@ def trained_policy(text: str, thresholds: TrainedThresholds) -> str:
     for key, value in places.items():
         text, found = re.subn(rf"^(\s*{key}) (?:null|[-+.\w]+|\{{[^}}]*\}})", rf"\1 {value}", text, flags=re.MULTILINE)
         if found != 1:
-            raise ValueError(f"policy.yaml: {key} found {found} times, expected once")
+            raise PolicyError(f"policy.yaml: {key} found {found} times, expected once")
     Policy.load(text)
     return text
 

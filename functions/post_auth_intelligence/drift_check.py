@@ -72,7 +72,7 @@ class DriftCheck:
             at=at,
             release=self._release.version,
             events=self._cells.events,
-            level=max((one.level for one in found), key=lambda level: level.gravity, default=Level.OK),
+            level=max((one.level for one in found), key=_gravity, default=Level.OK),
             drifted=sorted(since),
             since=dict(sorted(since.items())),
             measurements=sorted(shown, key=_order),
@@ -89,14 +89,18 @@ class DriftCheck:
                 yield self._measurement(comparison, segment, end)
 
     def _measurement(self, comparison: Comparison, segment: int, end: int) -> Measurement | None:
-        """As grave as the least grave of the last looks; None when one of them had too little."""
-        ends = range(end, end - self._policy.consecutive, -1)
-        looks = [_found(self._cells, comparison, segment, each) for each in ends]
-        complete = [found for found in looks if found is not None]
-        if len(complete) < len(looks):
+        """As grave as the least grave of the last looks; None when there was too little for one of them."""
+        latest = _found(self._cells, comparison, segment, end)
+        if latest is None:
             return None
-        levels = [comparison.yardstick.level(found, self._policy.significance) for found in complete]
-        latest = complete[0]
+        level = comparison.yardstick.level(latest, self._policy.significance)
+        for back in range(1, self._policy.consecutive):
+            if level is Level.OK:
+                break
+            found = _found(self._cells, comparison, segment, end - back)
+            if found is None:
+                return None
+            level = min(level, comparison.yardstick.level(found, self._policy.significance), key=_gravity)
         hours = comparison.window.steps * self._policy.step_hours
         return Measurement(
             kind=comparison.kind,
@@ -109,7 +113,7 @@ class DriftCheck:
             before=latest.before,
             now=latest.now,
             count=latest.count,
-            level=min(levels, key=lambda level: level.gravity),
+            level=level,
         )
 
 
@@ -172,6 +176,10 @@ def _decisions(release: Release) -> Counts | None:
 
 def _share(metrics: Mapping[str, float], truth: str, decision: str, weight: float) -> float:
     return metrics.get(f"decisions.{truth}.{decision}", 0.0) * weight
+
+
+def _gravity(level: Level) -> int:
+    return level.gravity
 
 
 def _order(one: Measurement) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from assay.adapters.sqlite.intelligence import SqliteReportStore
 from assay.adapters.sqlite.ledger import INSERT_EVENT, SqliteLedger
+from assay.errors import StorageError
 from assay.intelligence.reports import RETRAINING, StoredReport
 from assay.moments import microseconds
 from assay.release.files import replace
@@ -59,6 +60,8 @@ def stored(places: Places, kind: str) -> bytes | None:
         finally:
             await ledger.close()
 
+    if not places.database.is_file():
+        raise StorageError(f"{places.database}: there is no database")
     found = asyncio.run(read())
     return None if found is None else found.body
 

@@ -36,10 +36,16 @@ class Labelled:
         """As rows of features. Raises `TrainingDataError`."""
         return history_table(self.history, self.labels)
 
+    def without(self, keys: pl.DataFrame) -> Labelled:
+        """All but these transactions (client_id, transaction_id)."""
+        if keys.is_empty():
+            return self
+        history = self.history.join(keys, on=KEYS, how="anti", maintain_order="left")
+        return Labelled(history, self.labels.join(keys, on=KEYS, how="anti"))
 
-def labelled(places: Places, days: int, without: pl.DataFrame | None = None) -> Labelled:
-    """The newest days. What nobody can tell (`inconclusive`) is neither learnt nor judged by, nor is what is in
-    `without` (client_id, transaction_id). Raises `StorageError`.
+
+def labelled(places: Places, days: int) -> Labelled:
+    """The newest days. What nobody can tell (`inconclusive`) is neither learnt nor judged by. Raises `StorageError`.
 
     A label is known since somebody came to it (`labelled_at`): one that is imported later does not become unknown by
     that.
@@ -49,8 +55,6 @@ def labelled(places: Places, days: int, without: pl.DataFrame | None = None) -> 
     labels = labels_table(places.database)
     unusable = labels.filter(pl.col("label") == Label.INCONCLUSIVE.value).select(KEYS)
     history = history.join(unusable, on=KEYS, how="anti", maintain_order="left")
-    if without is not None and len(without):
-        history = history.join(without, on=KEYS, how="anti", maintain_order="left")
     return Labelled(history, _known(labels, history))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from assay.errors import AssayError, ChampionMoved
+from assay.errors import AssayError, ChampionMoved, PolicyError, StorageError
 from assay.intelligence.reports import DRIFT
 from assay.intelligence.retraining_policy import RetrainingPolicy
 from assay.policy import FILE, Policy
@@ -109,12 +109,13 @@ class Retrainer:
         triggers = wanted.reasons if wanted.train else ["asked for"]
         report = Retraining(at=now, outcome="not_possible", reasons=[], champion=champion.version, triggers=triggers)
         try:
-            _require_enough(labelled(self.places, policy.history_days).table, policy)
+            data = labelled(self.places, policy.history_days)
+            _require_enough(data.table, policy)
             held = golden.ensure(self.places, champion)
-            data = labelled(self.places, policy.history_days, held.identity)
+            data = data.without(held.identity)
             made = self._train(data, champion, now)
             gate = self._gate(data.table, held, champion, made)
-        except (TrainingDataError, ParityError) as error:
+        except (TrainingDataError, ParityError, PolicyError) as error:
             report = report.model_copy(update={"reasons": [str(error)]})
             keep(self.places, report)
             return report
@@ -241,6 +242,8 @@ def _next_version(versions: list[str], now: datetime) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Two at once would do the same work twice, and one would be told that the champion has moved."""
+    if not folder.is_dir():
+        raise StorageError(f"{folder}: there is no such data folder")
     descriptor = os.open(folder / "retraining.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
+from assay.errors import ReleaseError
 from assay.policy import FILE, Policy
 from assay.release.pointer import PROMOTED, Move
 from assay.release.registry import clear_challenger, open_named, pointer
@@ -36,7 +37,10 @@ def roll_back_if_worse(places: Places, costs: Costs, now: datetime) -> list[str]
     found = served(places, champion, move.moment)
     if found is None:
         return []
-    before = open_named(commands.registry, move.before, trusted_keys(places))
+    try:
+        before = open_named(commands.registry, move.before, trusted_keys(places))
+    except ReleaseError:
+        return []  # withdrawn from the registry: there is nothing to go back to
     reasons = regression(found.decided, found.by(before), found.truth, costs, limits)
     if reasons:
         why = f"worse than {before.version}: {'; '.join(reasons)}"

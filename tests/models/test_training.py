@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from assay.errors import ReleaseError
+from assay.errors import PolicyError, ReleaseError
 from assay.features.catalog import NAMES
 from assay.features.profile import Profile
 from assay.features.rates import Rates
@@ -225,5 +225,5 @@ def test_a_policy_without_a_place_for_the_thresholds_is_refused():
     policy = Policy.load(trained)
     assert (policy.model_evidence.autoencoder, policy.challenge_above, policy.decline_above) == (2.0, 0.12, 0.34)
     assert trained_policy(trained, thresholds) == trained  # a retraining starts from a trained policy
-    with pytest.raises(ValueError, match="autoencoder_alone"):
+    with pytest.raises(PolicyError, match="autoencoder_alone"):
         trained_policy(text.replace("autoencoder_alone: null", ""), thresholds)
