@@ -14,7 +14,7 @@ from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.intelligence.scored_table import COLUMNS, decode, decoded
 from assay.scored_event_archive import ScoredEventArchive
-from functions.post_auth_intelligence.recorder import read
+from functions.post_auth_intelligence.events import read_recorded as read
 from local.embedded import Places
 from local.history import Source, scored_table
 from tests.harness.service import EVENTS

@@ -17,7 +17,7 @@ import pytest
 from assay import stages
 from assay.geoip import GEOIP
 from assay.http.lambda_events import HttpEvents
-from functions.post_auth_intelligence.recorder import read
+from functions.post_auth_intelligence.events import read_recorded as read
 from local.embedded import Embedded, Places
 from local.tokens import SCOPES, mint
 from tests.template.apps import DEPLOYED
