@@ -55,8 +55,7 @@ async def in_dynamodb(installation: AwsInstallation) -> AsyncIterator[Kept]:
     try:
         dynamodb, sns = [await clients.open(service, patient(PATIENT_S)) for service in ("dynamodb", "sns")]
         outbox = DynamoOutbox(dynamodb, installation.tables["Outbox"], SnsEvents(sns, installation.topic))
-        # A table of its own would have the same keys.
-        yield Kept(DynamoReportStore(Table(dynamodb, installation.tables["Identity"], outbox, "reports")), announced)
+        yield Kept(DynamoReportStore(Table(dynamodb, installation.tables["Labels"], outbox, "reports")), announced)
     finally:
         await clients.close()
 
