@@ -44,7 +44,6 @@ from functions.orchestrator.app import Api, routes
 from functions.orchestrator.pipeline import Pipeline, Settings
 from functions.post_auth_intelligence import app as intelligence_app
 from functions.post_auth_intelligence import bootstrap as post_auth_intelligence
-from functions.post_auth_intelligence import reports as reports_app
 from functions.rules_engine import bootstrap as rules_engine
 from functions.users.app import routes as user_routes
 from functions.xgboost_classifier import bootstrap as xgboost_classifier
@@ -180,13 +179,14 @@ class Embedded:
         self.client_events = ClientEvents(self.ledger, key, access, places.allow_local_webhooks)
         profile = SqliteProfileStore(self.ledger)
         self.intelligence = Intelligence(places.data, places.models, self.ledger)
-        self.labels = Labels(release, self.ledger, profile, access)
+        self.labels = Labels(release, self.ledger, profile, self.intelligence.store, access)
         recorders: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit, self.alerts.recorder]
         actors: list[Consumer] = [
             self.actions.consumer,
             self.challenges.opener,
             self.client_events.recorder,
             self.labels.consumer,
+            self.labels.step_ups,
         ]
         consumers = [*recorders, *actors]
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
@@ -205,7 +205,6 @@ class Embedded:
             self.challenges.routes,
             self.client_events.routes,
             intelligence_app.routes(self.labels.api),
-            reports_app.routes(reports_app.Api(self.intelligence.store, access)),
             alerts_app.routes(alerts_app.Api(self.alerts.store, access)),
             audit_app.routes(audit_app.Api(records, anchor, access)),
         ]

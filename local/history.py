@@ -29,6 +29,8 @@ SINCE = "SELECT body FROM scored_events WHERE decided_at >= ?"
 ALL = "SELECT body FROM scored_events"
 LAST = "SELECT body FROM scored_events ORDER BY decided_at DESC LIMIT 1000"
 """Events may be decided in another order than they happened."""
+STEP_UPS = "SELECT client_id, transaction_id, outcome FROM step_ups"
+STEP_UP = "step_up"
 DECIDED_BY = "SELECT body FROM scored_events WHERE decided_at >= ? AND release_hash = ?"
 
 
@@ -44,10 +46,12 @@ def scored_table(
     counterparty_id, transaction_type, merchant_category), the verdict (decision, triggered_by, fraud_score, if_score,
     ae_error, rules_flag, triggered_rules, is_early_exit, degraded, release_version, release_hash), and every feature of
     the catalogue, `amount` being in the base currency. Moments are UTC; null is unknown. The fewer columns are asked
-    for, the faster it is. Raises `StorageError`.
+    for, the faster it is. `step_up` besides, only when it is asked for: passed, failed or expired, null when there was
+    none, and always of an archive, which does not hold it. Raises `StorageError`.
     """
     frames = list(scored_frames(source, since, until, (*columns, "occurred_at")))
-    table = pl.concat([empty((*columns, "occurred_at")), *frames]) if frames else empty((*columns, "occurred_at"))
+    start = _nothing((*columns, "occurred_at"))
+    table = pl.concat([start, *frames]) if frames else start
     return table.sort("occurred_at", maintain_order=True).select(columns)
 
 
@@ -58,10 +62,13 @@ def scored_frames(
     columns: Sequence[str] = COLUMNS,
 ) -> Iterator[pl.DataFrame]:
     """The rows of `scored_table` part by part, for what need not hold them all. Ordered neither within nor among."""
-    asked = list(dict.fromkeys([*columns, *IDENTITY, "occurred_at"]))
+    asked = [name for name in dict.fromkeys([*columns, *IDENTITY, "occurred_at"]) if name != STEP_UP]
     batches = _of_archive(source, since) if isinstance(source, str) else _of_database(source, since)
+    step_ups = _step_ups(source) if STEP_UP in columns else None
     for frame in decoded(batches, asked):
         rows = frame.unique(IDENTITY, keep="first", maintain_order=True)
+        if step_ups is not None:
+            rows = rows.join(step_ups, on=IDENTITY, how="left", maintain_order="left")
         yield rows.filter(*_within(since, until)).select(list(dict.fromkeys(columns)))
 
 
@@ -82,6 +89,25 @@ def newest(source: Source) -> datetime | None:
     frames = decoded(batches, ["occurred_at"])
     moments = [frame["occurred_at"].max() for frame in frames]
     return max((moment for moment in moments if isinstance(moment, datetime)), default=None)
+
+
+def _nothing(columns: Sequence[str]) -> pl.DataFrame:
+    """No row."""
+    known = list(dict.fromkeys(columns))
+    kinds = empty([name for name in known if name != STEP_UP]).schema
+    return pl.DataFrame(schema={name: kinds.get(name, pl.String()) for name in known})
+
+
+def _step_ups(source: Source) -> pl.DataFrame:
+    """How each ended."""
+    rows: list[tuple[str, str, str]] = []
+    if not isinstance(source, str):
+        try:
+            with closing(open_reader(source.database)) as reader:
+                rows = reader.execute(STEP_UPS).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"{source.database.name}: {error}") from error
+    return pl.DataFrame(rows, schema=dict.fromkeys((*IDENTITY, STEP_UP), pl.String()), orient="row")
 
 
 def _within(since: datetime | None, until: datetime | None) -> list[pl.Expr]:

@@ -15,19 +15,22 @@ from assay.adapters.sqlite.labels import SqliteLabelStore, SqliteSubjects
 from assay.adapters.sqlite.labels_effects import SqliteEffectStore
 from assay.adapters.sqlite.ledger import SqliteLedger, SqliteProfileStore
 from assay.adapters.sqlite.revocations import SqliteRevocations
+from assay.adapters.sqlite.step_ups import SqliteStepUpStore
 from assay.errors import AssayError, StorageError
 from assay.features.windows import DAY
 from assay.identity import scopes
 from assay.identity.access import Access
 from assay.identity.records import Status, normal_email
-from assay.policy import FILE, Policy
+from assay.intelligence.reports import ReportStore
 from assay.problems import Problem
 from assay.release import Release
 from functions.post_auth_intelligence.app import Api, rule_feedback
+from functions.post_auth_intelligence.bootstrap import limits_of
 from functions.post_auth_intelligence.feedback import Feedback, Sender
 from functions.post_auth_intelligence.feedback_csv import ImportReport, LabelFile, import_labels
 from functions.post_auth_intelligence.feedback_effects import LabelEffects
 from functions.post_auth_intelligence.rule_feedback import RuleFeedback
+from functions.post_auth_intelligence.step_ups import StepUpRecorder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,17 +46,26 @@ class LabelError(AssayError):
 class Labels:
     """The function's parts that have to do with labels."""
 
-    def __init__(self, release: Release, ledger: SqliteLedger, profile: SqliteProfileStore, access: Access) -> None:
-        limits = Policy.load(release.read(FILE)).feedback
+    def __init__(
+        self,
+        release: Release,
+        ledger: SqliteLedger,
+        profile: SqliteProfileStore,
+        reports: ReportStore,
+        access: Access,
+    ) -> None:
+        limits = limits_of(release)
         store = SqliteLabelStore(ledger)
         self.effects = SqliteEffectStore(ledger)
         """Also asked for every score."""
         self.consumer = LabelEffects(store, profile, self.effects, limits)
-        self.api = Api(Feedback(SqliteSubjects(ledger), store, limits), access)
+        step_ups = SqliteStepUpStore(ledger)
+        self.step_ups = StepUpRecorder(step_ups)
+        self.api = Api(Feedback(SqliteSubjects(ledger), store, limits), step_ups, reports, access)
 
     def prepare(self, release: Release) -> Callable[[], None]:
         """What makes another release's policy hold. Raises `PolicyError`, `ReleaseError`."""
-        limits = Policy.load(release.read(FILE)).feedback
+        limits = limits_of(release)
 
         def switch() -> None:
             self.api.feedback.limits = self.consumer.policy = limits
@@ -66,7 +78,7 @@ def import_file(database: Path, release: Release, file: Path, email: str, client
 
     Raises `LabelError` for a user who may not label or a header that cannot be used, `StorageError`, `OSError`.
     """
-    limits = Policy.load(release.read(FILE)).feedback
+    limits = limits_of(release)
 
     async def work(ledger: SqliteLedger) -> ImportReport:
         user = await SqliteUserStore(ledger, SqliteRevocations(ledger)).by_email(normal_email(email))

@@ -17,13 +17,16 @@ from assay.adapters.aws.accounts import DynamoDenyList
 from assay.adapters.aws.clients import Clients
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
+from assay.adapters.aws.labels_effects import DynamoEffectStore
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.profile import DynamoProfileStore
 from assay.adapters.aws.profile_log import ProfileLog
+from assay.adapters.aws.table import Table
 from assay.adapters.aws.transports import LambdaTransport, Signer, UrlTransport, http_session, once
 from assay.errors import StorageError
 from assay.geoip import GEOIP
 from assay.http.application import application
+from assay.labels.ports import Standings
 from assay.ports import DecisionStore, DenyList
 from assay.release.champion import Champion
 from assay.release.store import Release
@@ -55,6 +58,8 @@ class Settings(settings.AccessSettings):
     """None: no address is looked up, the country is what the caller sends."""
     accounts_table: str | None = None
     """Where frozen accounts are. None: nothing freezes them, and only the policy's deny list denies."""
+    labels_table: str | None = None
+    """Where what follows from labels is. None: no label denies or trusts anybody."""
     challenges: bool = False
     """Whether somebody answers for challenges: then verdicts name them."""
     deadline_ms: Annotated[int, Field(ge=1, le=60_000)] | None = None
@@ -88,12 +93,20 @@ async def build(settings: Settings, champion: Champion, undo: AsyncExitStack) ->
     outbox = DynamoOutbox(dynamodb, settings.outbox_table, SnsEvents(await clients.open("sns"), settings.events_topic))
     profile, decisions = DynamoProfileStore(log), DynamoDecisionStore(dynamodb, settings.decisions_table, log, outbox)
     frozen = None if settings.accounts_table is None else DynamoDenyList(dynamodb, settings.accounts_table)
+    labels = settings.labels_table
+    standings = None if labels is None else DynamoEffectStore(Table(dynamodb, labels, outbox, "labels"))
     scoring = pipeline.Pipeline(
-        stages(champion.current()), profile, decisions, rules, observer=metrics.count, deny_list=frozen
+        stages(champion.current()),
+        profile,
+        decisions,
+        rules,
+        observer=metrics.count,
+        deny_list=frozen,
+        standings=standings,
     )
     champion.follow(lambda release: partial(scoring.switch, stages(release), _rules(settings, release)))
     access = await open_access(settings, dynamodb)
-    return application(routes(Api(scoring, profile, access, _readiness(decisions, log, frozen), notes)))
+    return application(routes(Api(scoring, profile, access, _readiness(decisions, log, frozen, standings), notes)))
 
 
 def _rules(settings: Settings, release: Release) -> pipeline.Settings:
@@ -117,7 +130,9 @@ async def _transports(
     return transports
 
 
-def _readiness(decisions: DecisionStore, profile: ProfileLog, deny_list: DenyList | None) -> Readiness:
+def _readiness(
+    decisions: DecisionStore, profile: ProfileLog, deny_list: DenyList | None, standings: Standings | None
+) -> Readiness:
     """A read of each table that a verdict needs. Anyone may ask, so it costs little and invokes no stage."""
     questions: dict[str, Callable[[], Awaitable[object]]] = {
         "decisions": lambda: decisions.find(NOBODY, NOBODY),
@@ -125,6 +140,8 @@ def _readiness(decisions: DecisionStore, profile: ProfileLog, deny_list: DenyLis
     }
     if deny_list is not None:
         questions["accounts"] = lambda: deny_list.denies(NOBODY)
+    if standings is not None:
+        questions["labels"] = lambda: standings.standing({"device": NOBODY})
 
     async def readiness() -> dict[str, str]:
         faults = {}

@@ -1,10 +1,12 @@
-"""The public HTTP API of post-authorisation intelligence: labels, and what they say of the rules."""
+"""The public HTTP API of post-authorisation intelligence: labels, what they say of the rules, and reports.
+
+Reports are made beforehand: a request waits for no computation.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -14,63 +16,36 @@ from starlette.routing import Route
 
 from assay import moments
 from assay.features.windows import DAY
+from assay.http.application import JSON
 from assay.http.bodies import json_response, read_body, read_model
 from assay.http.routing import routes_of
 from assay.identity import scopes
 from assay.identity.access import Access, client_of
 from assay.identity.tokens import Principal
+from assay.intelligence.reports import DRIFT, PATTERNS, ReportStore
 from assay.labels.contracts import LabelRequest
 from assay.labels.ports import LabelStore, Position
-from assay.labels.records import Label, Labelling, Opinion, Outcome
-from assay.moments import moment
+from assay.labels.records import Labelling, Outcome
+from assay.labels.step_ups import StepUpStore
 from assay.problems import FieldError, Problem, from_validation
-from assay.schemas.base import Contract, is_token
+from assay.schemas.base import is_token
 from functions.post_auth_intelligence.feedback import Feedback, Refusal, Sender
 from functions.post_auth_intelligence.feedback_csv import FULL, MAX_FILE, LabelFile, import_labels
 from functions.post_auth_intelligence.rule_feedback import RuleFeedback, Tally
+from functions.post_auth_intelligence.views import (
+    Everything,
+    LabelAnswer,
+    Labels,
+    WaitingPage,
+    labels_view,
+    step_up_view,
+)
 
 CSV = "text/csv"
 MAX_PAGE = 200
 READ_AT_ONCE = 500
 CURSOR = r"^[0-9]{1,17}/[A-Za-z0-9._:-]{1,64}/[A-Za-z0-9._:-]{1,64}$"
-STORAGE_DOWN = "Labels cannot be read or changed now; send it again"
-
-
-class OpinionView(Contract):
-    """What somebody said of a transaction."""
-
-    label: Label
-    by: str
-    received_at: datetime
-    labelled_at: datetime
-    note: str
-    counts_since: datetime | None = Field(description="Null: it waits until another person says the same.")
-    confirmed_by: str | None = Field(description="The other person, where one was needed.")
-
-
-class LabelAnswer(Contract):
-    """What became of a label."""
-
-    client_id: str
-    transaction_id: str
-    outcome: Outcome
-    label: Label | None = Field(description="In effect now; null while all wait.")
-
-
-class Labels(Contract):
-    """What was said of a transaction: a client sees what it said itself, a person everything."""
-
-    client_id: str
-    transaction_id: str
-    label: Label | None = Field(description="In effect now; null while all wait.")
-    opinions: list[OpinionView] = Field(description="As they came.")
-
-
-class WaitingPage(Contract):
-    """Transactions with a label that waits for a second person, longest first."""
-
-    labels: list[Labels]
-    next: str | None = Field(description="For `after`, to go on; null when there are no more.")
+STORAGE_DOWN = "Labels and reports cannot be read or changed now; send it again"
 
 
 class Query(BaseModel):
@@ -100,7 +75,11 @@ class Api:
     """What the routes work with."""
 
     feedback: Feedback
+    step_ups: StepUpStore
+    reports: ReportStore
     access: Access
+    max_rows: int | None = None
+    """Of a file that is imported; None: as many as its bytes hold."""
 
     async def label(self, request: Request) -> Response:
         """`POST /feedback`."""
@@ -125,18 +104,17 @@ class Api:
         """`POST /feedback/import`: the client that a person names in the query is that of rows that name none."""
         principal = await self.access.require(request, scopes.LABELS)
         client_id = request.query_params.get("client_id") if principal.role is not None else None
-        file = LabelFile(await read_body(request, CSV, MAX_FILE), client_id)
+        file = LabelFile(await read_body(request, CSV, MAX_FILE), client_id, self.max_rows)
         return json_response(await import_labels(self.feedback, _sender(principal), file))
 
     async def labels(self, request: Request) -> Response:
         """`GET /feedback/{transaction_id}`."""
         principal = await self.access.require(request, scopes.LABELS)
         client_id, transaction_id = client_of(principal, request), request.path_params["transaction_id"]
-        known = is_token(client_id) and is_token(transaction_id)
-        labelling = await self.feedback.store.get(client_id, transaction_id) if known else None
-        if labelling is None:
+        found = await self._everything(principal, client_id, transaction_id)
+        if found is None:
             raise Problem(404, "not_found", "Nothing was said of such a transaction of this client")
-        return json_response(_view(labelling, principal))
+        return json_response(found)
 
     async def waiting(self, request: Request) -> Response:
         """`GET /feedback`."""
@@ -144,7 +122,7 @@ class Api:
         query = _parameters(request, WaitingQuery)
         own = principal.subject if principal.role is None else None
         found = await self.feedback.store.waiting(_position(query.after), query.limit, own)
-        page = WaitingPage(labels=[_view(one, principal) for one in found], next=_next(found, query.limit))
+        page = WaitingPage(labels=[labels_view(one, principal) for one in found], next=_next(found, query.limit))
         return json_response(page)
 
     async def rules(self, request: Request) -> Response:
@@ -152,6 +130,35 @@ class Api:
         await self.access.require(request, scopes.INTELLIGENCE)
         days = _parameters(request, RulesQuery).days
         return json_response(await rule_feedback(self.feedback.store, moments.now() - days * DAY))
+
+    async def drift(self, request: Request) -> Response:
+        """`GET /intelligence/drift`."""
+        return await self._newest(request, DRIFT)
+
+    async def patterns(self, request: Request) -> Response:
+        """`GET /intelligence/patterns`."""
+        return await self._newest(request, PATTERNS)
+
+    async def _newest(self, request: Request, kind: str) -> Response:
+        await self.access.require(request, scopes.INTELLIGENCE)
+        report = await self.reports.newest(kind)
+        if report is None:
+            raise Problem(404, "not_found", "No report has been made yet")
+        return Response(report.body, media_type=JSON)
+
+    async def _everything(self, principal: Principal, client_id: str, transaction_id: str) -> Everything | None:
+        """None when there is nothing, or no such transaction could be."""
+        if not (is_token(client_id) and is_token(transaction_id)):
+            return None
+        labelling = await self.feedback.store.get(client_id, transaction_id)
+        step_up = await self.step_ups.get(client_id, transaction_id)
+        if labelling is None and step_up is None:
+            return None
+        if labelling is None:
+            said = Labels(client_id=client_id, transaction_id=transaction_id, label=None, opinions=[])
+        else:
+            said = labels_view(labelling, principal)
+        return Everything(**dict(said), step_up=step_up_view(step_up))
 
 
 def routes(api: Api) -> list[Route]:
@@ -161,6 +168,8 @@ def routes(api: Api) -> list[Route]:
         "/feedback/import": {"POST": api.import_file},
         "/feedback/{transaction_id}": {"GET": api.labels},
         "/intelligence/rules": {"GET": api.rules},
+        "/intelligence/drift": {"GET": api.drift},
+        "/intelligence/patterns": {"GET": api.patterns},
     }
     return routes_of(handlers, STORAGE_DOWN)
 
@@ -192,29 +201,6 @@ def _parameters(request: Request, model: type[Parameters]) -> Parameters:
         return model.model_validate_strings(dict(request.query_params))
     except ValidationError as error:
         raise from_validation(error) from None
-
-
-def _view(labelling: Labelling, principal: Principal) -> Labels:
-    current, subject = labelling.current, labelling.subject
-    shown = [one for one in labelling.opinions if principal.role is not None or one.by == principal.subject]
-    return Labels(
-        client_id=subject.client_id,
-        transaction_id=subject.transaction_id,
-        label=None if current is None else current.label,
-        opinions=[_opinion(one) for one in shown],
-    )
-
-
-def _opinion(opinion: Opinion) -> OpinionView:
-    return OpinionView(
-        label=opinion.label,
-        by=opinion.by,
-        received_at=moment(opinion.at),
-        labelled_at=moment(opinion.labelled_at),
-        note=opinion.note,
-        counts_since=None if opinion.counts_since is None else moment(opinion.counts_since),
-        confirmed_by=opinion.confirmed_by,
-    )
 
 
 def _position(after: str | None) -> Position | None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import assay.settings
-from assay.adapters.archives import open_archive
+from assay.policy import FILE, Feedback, Policy
 from assay.ports import ScoredEventStore
-from assay.scored_event_archive import ScoredEventArchive
+from assay.release import Release
 from functions.post_auth_intelligence.recorder import ScoredEventRecorder
 
 
-class Settings(assay.settings.Settings):
-    """What the function reads from its environment."""
+class Settings(assay.settings.AccessSettings):
+    """What the environment says, on AWS."""
 
     archive: str
-    """`s3://bucket/prefix`, or a folder."""
+    """Of scored events: `s3://bucket/prefix`, or a folder."""
+    releases: str
+    """The release registry: `s3://bucket/prefix` or a folder."""
+    decisions_table: str
+    """What labels are about."""
+    profile_table: str
+    """What counts confirmed fraud."""
+    labels_table: str
+    outbox_table: str
+    events_topic: str
+    """ARN."""
 
 
 def build(store: ScoredEventStore) -> ScoredEventRecorder:
@@ -21,6 +31,6 @@ def build(store: ScoredEventStore) -> ScoredEventRecorder:
     return ScoredEventRecorder(store)
 
 
-def open_store(settings: Settings) -> ScoredEventStore:
-    """The scored events in the archive that the settings name. Raises `SettingsError`."""
-    return ScoredEventArchive(open_archive(settings.archive))
+def limits_of(release: Release) -> Feedback:
+    """What the release's policy says of labels. Raises `PolicyError`, `ReleaseError`."""
+    return Policy.load(release.read(FILE)).feedback

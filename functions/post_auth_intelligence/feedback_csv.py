@@ -67,9 +67,14 @@ class _Tally:
 class LabelFile:
     """A file with a header and a label per line. No field goes over several lines: an open quote ends with its line."""
 
-    def __init__(self, body: bytes, client_id: str | None = None) -> None:
-        """`client_id`: of rows that name none. Raises `Problem` 422 for a header that cannot be used."""
+    def __init__(self, body: bytes, client_id: str | None = None, max_rows: int | None = None) -> None:
+        """`client_id`: of rows that name none. `max_rows`: no file may have more; None: any may.
+
+        Raises `Problem`: 413 for one with more rows, 422 for a header that cannot be used.
+        """
         self._lines = body.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        if max_rows is not None and sum(1 for line in self._lines[1:] if line.strip()) > max_rows:
+            raise Problem(413, "too_many_rows", f"A file may have {max_rows} rows; send the labels in several")
         self._header = _header(self._lines[0])
         self._client_id = client_id
         self._seen: dict[tuple[str | None, str], Label] = {}

@@ -5,17 +5,14 @@ It follows from the labelling as it is, not from the event: events may come late
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
-from assay.errors import PoisonEvent
 from assay.features.windows import HOUR
 from assay.labels.ports import Effect, EffectStore, LabelledProfile, LabelStore
 from assay.labels.records import Label, Opinion, Subject
 from assay.policy import Feedback as Policy
 from assay.ports import OutboxEvent
-
-LABEL_RECORDED = "label.recorded"
+from functions.post_auth_intelligence.events import LABEL_RECORDED, Labelled, read_labelled
 
 
 class LabelEffects:
@@ -33,7 +30,11 @@ class LabelEffects:
 
     async def handle(self, events: Sequence[OutboxEvent]) -> None:
         """Brings everything about the events' transactions up to date. Raises `PoisonEvent`, `StorageError`."""
-        for client_id, transaction_id in dict.fromkeys(_read(event.body) for event in events):
+        await self.follow([read_labelled(event.body) for event in events])
+
+    async def follow(self, labelled: Sequence[Labelled]) -> None:
+        """The same, of events that were read. Raises `StorageError`."""
+        for client_id, transaction_id in dict.fromkeys(labelled):
             labelling = await self._labels.get(client_id, transaction_id)
             if labelling is None or (current := labelling.current) is None:
                 continue
@@ -57,12 +58,3 @@ def effects_of(subject: Subject, current: Opinion, policy: Policy) -> Iterator[E
         yield Effect("deny", "account", subject.account, since + deny.account_hours * HOUR)
     if subject.counterparty is not None and deny.counterparty_hours is not None:
         yield Effect("deny", "counterparty", subject.counterparty, since + deny.counterparty_hours * HOUR)
-
-
-def _read(body: bytes) -> tuple[str, str]:
-    """(client, transaction) of an event."""
-    try:
-        data = json.loads(body)["data"]
-        return str(data["client_id"]), str(data["transaction_id"])
-    except (ValueError, KeyError, TypeError):
-        raise PoisonEvent("not a label.recorded event") from None

@@ -1,25 +1,50 @@
-"""AWS Lambda entry point: a batch of messages from the queue, recorded in one go."""
+"""AWS Lambda entry point: a batch of messages from the queue, a run of the schedule, or a request to the API."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from assay.adapters.aws.queue_batches import QueueBatches
-from functions.post_auth_intelligence.bootstrap import Settings, open_store
-from functions.post_auth_intelligence.recorder import read
+from assay.http.on_demand import HttpOnDemand
+from assay.release.served import KeepingUp, served_champion
+from functions.post_auth_intelligence.aws import open_function
+from functions.post_auth_intelligence.bootstrap import Settings
+from functions.post_auth_intelligence.events import read
 
-_store = open_store(Settings.from_environment())
+SCHEDULED = "Scheduled Event"
+
+_settings = Settings.from_environment()
+_champion = served_champion(_settings.releases)
 _loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
+_opened = AsyncExitStack()  # never closed: what is open ends with the process
+_function = _loop.run_until_complete(open_function(_settings, _champion, _opened))
+_http = HttpOnDemand(_function.app, _loop)
 _batches = QueueBatches("post_auth_intelligence", read)
+_metrics = Metrics(namespace="Assay", service="post_auth_intelligence")
 
 
-def handler(event: object, _context: object) -> PartialItemFailureResponse:
-    """Records what can be read; answers with the ids of the messages that cannot, which SQS brings to the dead letters.
+def _answer(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arrive, and HTTP has an answer of its own
+    """A batch: records what it tells, answers with the ids of what cannot be read. The schedule: looks, once a step.
 
-    Raises `StorageError`, and then the whole batch comes again; `RequestError` for what is no batch of SQS messages.
+    Raises `StorageError`, and then the whole batch comes again; `RequestError` for anything else.
     """
-    events = _batches.take(event)
-    _loop.run_until_complete(_store.record(events))
+    if _http.takes(event):
+        return _http.answer(event, context)
+    if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
+        return _look()
+    _loop.run_until_complete(_function.take(_batches.take(event)))
     return _batches.answer()
+
+
+def _look() -> dict[str, bool]:
+    found = _loop.run_until_complete(_function.look())
+    _metrics.add_metric(name="Looks", unit=MetricUnit.Count, value=1)
+    _metrics.flush_metrics()
+    return found
+
+
+handler = KeepingUp(_champion, _answer)

@@ -6,9 +6,10 @@ from typing import Any
 
 from assay.http import openapi
 from assay.labels.contracts import LabelRequest
-from functions.post_auth_intelligence.app import CURSOR, MAX_PAGE, LabelAnswer, Labels, WaitingPage
+from functions.post_auth_intelligence.app import CURSOR, MAX_PAGE
 from functions.post_auth_intelligence.feedback_csv import ImportReport
 from functions.post_auth_intelligence.rule_feedback import RuleFeedback
+from functions.post_auth_intelligence.views import Everything, LabelAnswer, WaitingPage
 
 _TEXT = {"type": "string"}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 50}
@@ -49,7 +50,7 @@ _PATHS: dict[str, Any] = {
     },
     "/feedback/import": {
         "post": {
-            "summary": "Labels from a CSV file of at most 4 MB",
+            "summary": "Labels from a CSV file of at most 4 MB, on AWS of at most 250 rows",
             "description": "The first line names the columns: transaction_id, label, and any of client_id, "
             "labelled_at, note. What can be read is taken; rows that cannot are listed by their line.",
             "operationId": "import_labels",
@@ -66,7 +67,8 @@ _PATHS: dict[str, Any] = {
     },
     "/feedback/{transaction_id}": {
         "get": {
-            "summary": "Everything that was said of a transaction",
+            "summary": "Everything that was said of a transaction, and how its step-up ended",
+            "description": "A step-up is weak evidence and never a label.",
             "operationId": "labels",
             "security": openapi.SECURED,
             "parameters": [
@@ -74,7 +76,7 @@ _PATHS: dict[str, Any] = {
                 openapi.query_parameter("client_id", _TEXT, _CLIENT),
             ],
             "responses": {
-                "200": openapi.json("All opinions, and the label in effect", openapi.ref(Labels)),
+                "200": openapi.json("All opinions, and the label in effect", openapi.ref(Everything)),
                 **openapi.problems(401, 403, 404, 422, 503),
             },
         }
@@ -95,5 +97,5 @@ _PATHS: dict[str, Any] = {
 }
 
 DESCRIPTION = openapi.Description(
-    _PATHS, inputs=(LabelRequest,), outputs=(LabelAnswer, Labels, WaitingPage, ImportReport, RuleFeedback)
+    _PATHS, inputs=(LabelRequest,), outputs=(LabelAnswer, Everything, WaitingPage, ImportReport, RuleFeedback)
 )

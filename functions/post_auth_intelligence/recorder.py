@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.ports import OutboxEvent, ScoredEvent, ScoredEventStore
+from assay.ports import OutboxEvent, ScoredEventStore
 from assay.schemas.event import TRANSACTION_SCORED
-from assay.schemas.scored import read_scored
+from functions.post_auth_intelligence.events import read_recorded
 
 
 class ScoredEventRecorder:
@@ -20,20 +20,4 @@ class ScoredEventRecorder:
 
     async def handle(self, events: Sequence[OutboxEvent]) -> None:
         """Keeps all of them, or raises: `PoisonEvent`, or what the store raises."""
-        await self._store.record([read(event.body) for event in events])
-
-
-def read(body: bytes) -> ScoredEvent:
-    """The event of a message's bytes. Raises `PoisonEvent`, which says nothing of what the message holds."""
-    event = read_scored(body)
-    verdict = event.verdict
-    return ScoredEvent(
-        client_id=event.client_id,
-        transaction_id=verdict.transaction_id,
-        decided_at=verdict.decided_at,
-        decision=verdict.decision,
-        release_version=verdict.release.version,
-        release_hash=verdict.release.hash,
-        is_early_exit=verdict.is_early_exit,
-        body=body,
-    )
+        await self._store.record([read_recorded(event.body) for event in events])

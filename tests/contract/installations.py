@@ -186,7 +186,7 @@ class SqliteInstallation:
             return [card_orders.read(row) for row in file.execute(f"{card_orders.ALL} ORDER BY account_id, sequence")]
 
 
-TABLES = ("Decisions", "Profile", "Outbox", "Identity", "Accounts")
+TABLES = ("Decisions", "Profile", "Outbox", "Identity", "Accounts", "Labels")
 
 
 class AwsInstallation:

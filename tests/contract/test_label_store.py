@@ -16,14 +16,17 @@ from assay.adapters.aws.clients import Clients, patient
 from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.labels import DynamoLabelStore
 from assay.adapters.aws.labels_effects import DynamoEffectStore
+from assay.adapters.aws.labels_step_ups import DynamoStepUpStore
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.table import Table
 from assay.adapters.sqlite.labels import SqliteLabelStore
 from assay.adapters.sqlite.labels_effects import SqliteEffectStore
 from assay.adapters.sqlite.ledger import SqliteLedger
+from assay.adapters.sqlite.step_ups import SqliteStepUpStore
 from assay.features.windows import DAY, HOUR
 from assay.labels.ports import Effect, EffectStore, LabelStore, Position, Standing, Standings, TokenKind
 from assay.labels.records import Label, Labelling, Outcome, Subject
+from assay.labels.step_ups import StepUp, StepUpOutcome, StepUpStore
 from tests.contract.installations import PATIENT_S, AwsInstallation
 from tests.harness.labels import START, sent, subject
 
@@ -40,6 +43,7 @@ class Kept:
 
     store: LabelStore
     effects: Effects
+    step_ups: StepUpStore
     events: Callable[[], Awaitable[list[dict[str, object]]]]
 
 
@@ -51,7 +55,8 @@ async def in_sqlite(folder: Path) -> AsyncIterator[Kept]:
         rows = ledger.reader.execute("SELECT body FROM outbox WHERE kind = 'label.recorded' ORDER BY sequence")
         return [json.loads(body) for (body,) in rows.fetchall()]
 
-    yield Kept(SqliteLabelStore(ledger), SqliteEffectStore(ledger, lambda: NOW[0]), events)
+    effects = SqliteEffectStore(ledger, lambda: NOW[0])
+    yield Kept(SqliteLabelStore(ledger), effects, SqliteStepUpStore(ledger), events)
     await ledger.close()
 
 
@@ -66,9 +71,9 @@ async def in_dynamodb(installation: AwsInstallation) -> AsyncIterator[Kept]:
     try:
         dynamodb, sns = [await clients.open(service, patient(PATIENT_S)) for service in ("dynamodb", "sns")]
         outbox = DynamoOutbox(dynamodb, installation.tables["Outbox"], SnsEvents(sns, installation.topic))
-        # A table of its own would have the same keys.
-        table = Table(dynamodb, installation.tables["Identity"], outbox, "labels")
-        yield Kept(DynamoLabelStore(table, lambda: START + 45 * DAY), DynamoEffectStore(table, lambda: NOW[0]), events)
+        table = Table(dynamodb, installation.tables["Labels"], outbox, "labels")
+        labels = DynamoLabelStore(table, lambda: START + 45 * DAY)
+        yield Kept(labels, DynamoEffectStore(table, lambda: NOW[0]), DynamoStepUpStore(table), events)
     finally:
         await clients.close()
 
@@ -193,5 +198,23 @@ def test_effects_hold_until_their_time_and_are_replaced_as_one(use: Callable[[Us
         assert await effects.standing(tokens) == Standing(is_trusted=True)
         await effects.replace("shop", "t1", [])
         assert await effects.standing(tokens) == Standing()
+
+    use(scenario)
+
+
+def test_a_step_up_ends_once_and_is_no_label(use: Callable[[Use], None]) -> None:
+    async def scenario(kept: Kept) -> None:
+        failed, passed = (
+            StepUp("shop", "t", outcome, START) for outcome in (StepUpOutcome.FAILED, StepUpOutcome.PASSED)
+        )
+        other = StepUp("bank", "t", StepUpOutcome.EXPIRED, START + 1)
+        assert await kept.step_ups.get("shop", "t") is None
+        await kept.step_ups.record([failed, other])
+        await kept.step_ups.record([passed, other])
+        assert await kept.step_ups.get("shop", "t") == failed
+        assert await kept.step_ups.get("bank", "t") == other
+        assert await kept.store.get("shop", "t") is None
+        assert await kept.store.in_effect(0, None, 5) == []
+        assert await kept.events() == []
 
     use(scenario)

@@ -1,4 +1,4 @@
-"""What every store of reports does; and the scheduled look that fills it, over an archive."""
+"""What every store of reports does."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ from assay.adapters.aws.table import Table
 from assay.adapters.sqlite.intelligence import SqliteReportStore
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.intelligence.reports import DRIFT, PATTERNS, ReportStore, StoredReport
-from assay.release.served import MODELS
 from assay.schemas.event import Event
-from functions.post_auth_intelligence import schedule
-from functions.post_auth_intelligence.drift_report import DriftReport
 from tests.contract.installations import PATIENT_S, AwsInstallation
 
 
@@ -58,8 +55,7 @@ async def in_dynamodb(installation: AwsInstallation) -> AsyncIterator[Kept]:
     try:
         dynamodb, sns = [await clients.open(service, patient(PATIENT_S)) for service in ("dynamodb", "sns")]
         outbox = DynamoOutbox(dynamodb, installation.tables["Outbox"], SnsEvents(sns, installation.topic))
-        # A table of its own would have the same keys.
-        yield Kept(DynamoReportStore(Table(dynamodb, installation.tables["Identity"], outbox, "reports")), announced)
+        yield Kept(DynamoReportStore(Table(dynamodb, installation.tables["Labels"], outbox, "reports")), announced)
     finally:
         await clients.close()
 
@@ -106,26 +102,3 @@ def test_of_many_at_once_one_is_kept(use: Callable[..., None]) -> None:
         assert await kept.store.newest(PATTERNS) == reports[done.index(True)]
 
     use(scenario)
-
-
-def test_the_scheduled_function(aws: AwsInstallation, tmp_path: Path) -> None:
-    """Over tables and a topic; an archive without any event is looked at as well."""
-    settings = schedule.Settings(
-        archive=str(tmp_path),
-        releases=str(MODELS / "releases"),
-        labels_table=aws.tables["Identity"],
-        outbox_table=aws.tables["Outbox"],
-        events_topic=aws.topic,
-    )
-    runs = [asyncio.run(schedule.look(settings)) for _ in range(2)]
-    assert runs[0] == {DRIFT: True, PATTERNS: True}
-    # A step may have ended in between.
-    assert runs[1] in ({DRIFT: False, PATTERNS: False}, runs[0])
-
-    async def kept() -> StoredReport | None:
-        async with in_dynamodb(aws) as there:
-            return await there.store.newest(DRIFT)
-
-    report = asyncio.run(kept())
-    assert report is not None
-    assert DriftReport.model_validate_json(report.body).events == 0

@@ -17,7 +17,7 @@ from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.errors import StorageError
 from assay.ports import ScoredEvent, ScoredEventStore
 from assay.scored_event_archive import ScoredEventArchive
-from functions.post_auth_intelligence.recorder import read
+from functions.post_auth_intelligence.events import read_recorded as read
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, UTC)
 Use = Callable[[ScoredEventStore], Awaitable[None]]

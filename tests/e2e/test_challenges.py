@@ -146,6 +146,10 @@ def test_a_passed_challenge(server: Service, client: httpx.Client) -> None:
         body["transaction_id"],
     )
     assert finals(server, challenge) == [("shop", "APPROVE", "step_up_passed")]
+    about = f"/feedback/{body['transaction_id']}"
+    state.eventually(lambda: client.get(about).status_code, lambda status: status == 200, "the step-up's outcome")
+    evidence = client.get(about).json()
+    assert (evidence["label"], evidence["opinions"], evidence["step_up"]["outcome"]) == (None, [], "passed")
     kinds = [event["event"] for event in events(server, challenge)]
     assert kinds == ["challenge.sent", "challenge.passed", "decision.final"]
 

@@ -11,10 +11,12 @@ import pytest
 from assay.adapters.local.archive import FolderArchive
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
+from assay.adapters.sqlite.step_ups import SqliteStepUpStore
 from assay.errors import StorageError
 from assay.intelligence.scored_table import COLUMNS, decode, decoded
+from assay.labels.step_ups import StepUp, StepUpOutcome
 from assay.scored_event_archive import ScoredEventArchive
-from functions.post_auth_intelligence.recorder import read
+from functions.post_auth_intelligence.events import read_recorded as read
 from local.embedded import Places
 from local.history import Source, scored_table
 from tests.harness.service import EVENTS
@@ -109,3 +111,19 @@ def test_what_is_no_json_is_an_error(garbage: bytes) -> None:
 def test_batches_keep_their_order() -> None:
     batches = [[body(n, NOON)] for n in range(9)]
     assert [frame["transaction_id"][0] for frame in decoded(batches)] == [f"t-{n}" for n in range(9)]
+
+
+def test_how_step_ups_ended_is_a_column_for_who_asks(source: Source, tmp_path: Path) -> None:
+    async def end() -> None:
+        ledger = SqliteLedger(tmp_path / "assay.db")
+        await SqliteStepUpStore(ledger).record(
+            [StepUp("shop", name, StepUpOutcome.FAILED, 0) for name in ("t-1", "unheard-of")]
+        )
+        await ledger.close()
+
+    asyncio.run(end())
+    table = scored_table(source, columns=("transaction_id", "step_up"))
+    found = {"t-1": None if isinstance(source, str) else "failed"}
+    assert dict(table.iter_rows()) == {**dict.fromkeys(("t-0", "t-2", "t-3")), **found}
+    assert "step_up" not in scored_table(source).columns
+    assert scored_table(source, until=NOON - timedelta(days=9), columns=("step_up",)).is_empty()

@@ -29,9 +29,9 @@ from assay.scored_event_archive import ScoredEventArchive
 from functions.alerts.routing import Router
 from functions.audit_log.recorder import read as read_entry
 from functions.post_auth_intelligence.drift_report import DriftReport
+from functions.post_auth_intelligence.events import read_recorded as read
 from functions.post_auth_intelligence.looking import Looker
 from functions.post_auth_intelligence.patterns_report import PatternReport
-from functions.post_auth_intelligence.recorder import read
 from local.cli import app
 from local.embedded import MODELS, Places, open_champion
 from local.intelligence import Intelligence, run_apart

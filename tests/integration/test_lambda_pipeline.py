@@ -20,9 +20,14 @@ from assay import moments
 from assay.accounts.ports import Change
 from assay.accounts.records import Account, Cause, Freeze, Release, frozen, released
 from assay.adapters.aws import clients, outbox
+from assay.adapters.aws.events import SnsEvents
+from assay.adapters.aws.labels_effects import DynamoEffectStore
+from assay.adapters.aws.outbox import DynamoOutbox
+from assay.adapters.aws.table import Table
 from assay.errors import AssayError, SettingsError
 from assay.features.windows import HOUR
 from assay.geoip import GEOIP
+from assay.labels.ports import Effect
 from assay.schemas.verdict import FraudVerdict, TransactionScored
 from functions.orchestrator.pipeline import STAGES
 from local import tokens
@@ -111,6 +116,7 @@ def environment(aws: AwsInstallation, host: StageHost, topology: str) -> dict[st
         "ASSAY_PROFILE_TABLE": aws.tables["Profile"],
         "ASSAY_OUTBOX_TABLE": aws.tables["Outbox"],
         "ASSAY_ACCOUNTS_TABLE": aws.tables["Accounts"],
+        "ASSAY_LABELS_TABLE": aws.tables["Labels"],
         "ASSAY_CHALLENGES": "true",
         "ASSAY_IDENTITY_TABLE": aws.tables["Identity"],
         "ASSAY_EVENTS_TOPIC": aws.topic,
@@ -331,12 +337,49 @@ def test_a_frozen_account_is_declined_until_it_is_released(world: World) -> None
         assert deployment.score(body).decision == "APPROVE"
 
 
-def test_an_unreadable_deny_list_is_a_part_that_is_missing(world: World) -> None:
+@pytest.mark.parametrize("table", ["Accounts", "Labels"])
+def test_an_unreadable_deny_list_is_a_part_that_is_missing(world: World, table: str) -> None:
     deployment = world.deployment("inline")
-    deployment.aws.api["dynamodb"].delete_table(TableName=deployment.aws.tables["Accounts"])
+    deployment.aws.api["dynamodb"].delete_table(TableName=deployment.aws.tables[table])
     for amount, decision in ((20.0, "APPROVE"), (101.0, "CHALLENGE")):
         verdict = deployment.score(payment(amount=amount))
         assert (verdict.decision, verdict.degraded) == (decision, ["deny_list"])
+
+
+def follow(deployment: Deployment, *effects: Effect) -> None:
+    """As what follows from the label of another transaction."""
+
+    async def work() -> None:
+        made = clients.Clients()
+        try:
+            dynamodb, sns = await made.open("dynamodb"), await made.open("sns")
+            aws = deployment.aws
+            outbox = DynamoOutbox(dynamodb, aws.tables["Outbox"], SnsEvents(sns, aws.topic))
+            table = Table(dynamodb, aws.tables["Labels"], outbox, "labels")
+            await DynamoEffectStore(table).replace("shop", "t-0", effects)
+        finally:
+            await made.close()
+
+    run(work)
+
+
+def test_what_a_label_denies_is_declined_until_the_label_changes(world: World) -> None:
+    deployment = world.deployment("inline")
+    until = moments.now() + HOUR
+    follow(deployment, Effect("deny", "device", "farm", until), Effect("deny", "account", "old", until - 2 * HOUR))
+    refused = deployment.score(payment(device_id="farm"))
+    assert (refused.decision, refused.triggered_by, refused.degraded) == ("DECLINE", "DENY_LIST", [])
+    for body in (payment(account_id="farm"), payment(account_id="old"), payment()):
+        assert deployment.score(body).decision == "APPROVE"
+    follow(deployment)
+    assert deployment.score(payment(device_id="farm")).decision == "APPROVE"
+
+
+def test_without_a_table_of_labels_nobody_is_asked(world: World) -> None:
+    deployment = world.deployment("inline", ASSAY_LABELS_TABLE=None)
+    follow(deployment, Effect("deny", "device", "farm", moments.now() + HOUR))
+    verdict = deployment.score(payment(device_id="farm"))
+    assert (verdict.decision, verdict.degraded) == ("APPROVE", [])
 
 
 def test_without_a_table_of_accounts_nobody_is_asked(world: World) -> None:
@@ -361,7 +404,8 @@ def test_a_challenge_is_named_where_somebody_answers_for_it(
 def test_ready_says_which_table_does_not_answer(world: World) -> None:
     deployment = world.deployment("inline")
     assert deployment.call("GET", "/ready").json() == {"status": "ready"}
-    for part, table in (("accounts", "Accounts"), ("decisions", "Decisions"), ("profile", "Profile")):
+    for part in ("accounts", "labels", "decisions", "profile"):
+        table = part.capitalize()
         deployment.aws.api["dynamodb"].delete_table(TableName=deployment.aws.tables[table])
         refused = deployment.call("GET", "/ready")
         assert not problems.faults(refused.status, refused.headers, refused.content, statuses=[503])

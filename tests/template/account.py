@@ -27,6 +27,11 @@ class Noting:
         self._needed = needed
         self._lost: str | None = None
 
+    @property
+    def unnoted(self) -> Any:
+        """The client itself, for what another function does."""
+        return self._client
+
     def lose(self, operation: str) -> None:
         """The next call of the operation is carried out, and its answer does not come."""
         self._lost = operation

@@ -20,6 +20,11 @@ from assay.adapters.aws.client_events_webhooks import DynamoWebhookStore
 from assay.adapters.aws.clients import Clients, patient
 from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.installation_key import read_installation_key
+from assay.adapters.aws.intelligence import DynamoReportStore
+from assay.adapters.aws.labels import DynamoLabelStore
+from assay.adapters.aws.labels_effects import DynamoEffectStore
+from assay.adapters.aws.labels_step_ups import DynamoStepUpStore
+from assay.adapters.aws.labels_subjects import DynamoSubjects
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.secrets import read_secrets
@@ -35,12 +40,17 @@ from assay.audit import Entry, seal
 from assay.client_events.records import DeliveryState
 from assay.identity.records import ServiceClient, Session, Status, User
 from assay.identity.scopes import Role
+from assay.intelligence.reports import DRIFT, StoredReport
+from assay.labels.ports import Effect
+from assay.labels.records import Label
+from assay.labels.step_ups import StepUp, StepUpOutcome
 from assay.moments import now
 from assay.schemas.event import Event
 from tests.contract import test_account_stores as accounts
 from tests.contract import test_challenge_stores as challenges
 from tests.contract import test_client_event_stores as client_events
 from tests.contract.installations import PATIENT_S
+from tests.harness.labels import sent
 from tests.template.account import Noting, Right
 
 NAME = "of-this-test"
@@ -202,6 +212,31 @@ async def client_events_do(here: Process) -> None:
     await here.revocations().is_revoked("s")
 
 
+async def post_auth_intelligence_does(here: Process) -> None:
+    """A label that waits, a second person, what follows from it and its end; a step-up; a report; an answer is lost."""
+    table = here.table("LabelsTable")
+    labels, effects, step_ups = DynamoLabelStore(table), DynamoEffectStore(table), DynamoStepUpStore(table)
+    subjects = DynamoSubjects(here.dynamodb, f"DecisionsTable-{NAME}", f"ProfileTable-{NAME}")
+    assert await labels.take([sent(allowance=0)])
+    assert await labels.waiting(None, 5, None)
+    here.dynamodb.lose("transact_write_items")
+    assert await labels.take([sent(Label.FRAUD_CONFIRMED, "ben")])
+    about = sent().subject
+    assert await labels.in_effect(about.decided_at, None, 5)
+    decided = {"pk": {"S": "D#shop#t"}, "arrival": {"N": str(now())}, "counterparty": {"S": "c"}}
+    await here.dynamodb.unnoted.put_item(TableName=f"DecisionsTable-{NAME}", Item=decided)
+    await subjects.record_label(about.client_id, about.transaction_id, is_fraud=True)
+    for following in ([Effect("deny", "device", "d", FAR)], []):
+        await effects.replace(about.client_id, about.transaction_id, following)
+    step_up = StepUp(about.client_id, about.transaction_id, StepUpOutcome.FAILED, now())
+    await step_ups.record([step_up])
+    assert await step_ups.get(about.client_id, about.transaction_id) == step_up
+    reports = DynamoReportStore(table)
+    assert await reports.newest(DRIFT) is None
+    assert await reports.replace(DRIFT, None, StoredReport(1, b"{}"), [Event.now("drift.detected", "system")])
+    await here.revocations().is_revoked("s")
+
+
 SCENARIOS = {
     "users": users_do,
     "alerts": alerts_do,
@@ -209,4 +244,5 @@ SCENARIOS = {
     "action_layer": action_layer_does,
     "challenges": challenges_do,
     "client_events": client_events_do,
+    "post_auth_intelligence": post_auth_intelligence_does,
 }

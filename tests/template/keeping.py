@@ -92,6 +92,7 @@ def tables_of_another_shape(resources: Resources) -> list[str]:
         "IdentityTable": (["pk", "sk"], "expires_at"),
         "AlertsTable": (["pk", "sk"], "expires_at"),
         "AccountsTable": (["pk", "sk"], "expires_at"),
+        "LabelsTable": (["pk", "sk"], "expires_at"),
         "ChallengesTable": (["pk", "sk"], "expires_at"),
         "ClientEventsTable": (["pk", "sk"], "expires_at"),
         "AuditAnchorTable": (["pk"], None),

@@ -17,7 +17,7 @@ import pytest
 from assay import stages
 from assay.geoip import GEOIP
 from assay.http.lambda_events import HttpEvents
-from functions.post_auth_intelligence.recorder import read
+from functions.post_auth_intelligence.events import read_recorded as read
 from local.embedded import Embedded, Places
 from local.tokens import SCOPES, mint
 from tests.template.apps import DEPLOYED
@@ -116,14 +116,12 @@ def test_a_schedule_is_a_rule_of_eventbridge(file: str) -> None:
     assert logical_id(file.partition("/")[0]) in name
 
 
-@pytest.mark.parametrize("folder", [*STAGES, "post_auth_intelligence"])
-def test_events_give_what_is_expected(folder: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", STAGES)
+def test_events_give_what_is_expected(folder: str) -> None:
     """Of the functions that need no other service; the rest is for the container tests."""
-    outcomes = _invoke(folder, tmp_path)
+    outcomes = _invoke(folder)
     assert outcomes
     assert [fault for file, outcome in outcomes.items() for fault in faults(file, outcome)] == []
-    if folder == "post_auth_intelligence":
-        assert any(path.is_file() for path in tmp_path.rglob("*"))
 
 
 def test_http_events_give_what_is_expected(tmp_path: Path) -> None:
@@ -140,8 +138,8 @@ def test_http_events_give_what_is_expected(tmp_path: Path) -> None:
     assert found == []
 
 
-def _invoke(folder: str, archive: Path) -> dict[str, Any]:
-    places = {"ASSAY_RELEASES": str(ROOT / "models" / "releases"), "ASSAY_ARCHIVE": str(archive)}
+def _invoke(folder: str) -> dict[str, Any]:
+    places = {"ASSAY_RELEASES": str(ROOT / "models" / "releases")}
     command = [sys.executable, "-m", "tests.template.invoke", folder]
     done = subprocess.run(  # noqa: S603
         command, env={**os.environ, **places}, cwd=ROOT, capture_output=True, text=True, timeout=300

@@ -11,10 +11,12 @@ from assay.adapters.aws import outbox as outbox_module
 from assay.adapters.aws.accounts import DynamoDenyList
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
+from assay.adapters.aws.labels_effects import DynamoEffectStore
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.profile import DynamoProfileStore
 from assay.adapters.aws.profile_log import ProfileLog
 from assay.adapters.aws.revocations import DynamoRevocations
+from assay.adapters.aws.table import Table
 from assay.features.transaction import Login
 from assay.identity.signing import KeyRing
 from assay.schemas.stages import StandInUsage
@@ -77,6 +79,8 @@ def test_the_orchestrator_may_do_what_its_stores_do(choice: str) -> None:
             await decisions.commit(record(transaction(1), StandInUsage(count=count, amount=5.0)))
         await DynamoRevocations(account, "IdentityTable").is_revoked("s")
         await DynamoDenyList(account, "AccountsTable").denies("a")
+        labels = DynamoEffectStore(Table(account, "LabelsTable", outbox, "labels"))
+        await labels.standing({"account": "a", "device": "d", "counterparty": "c"})
 
     run(everything)
     assert account.needed == _granted(choice, "orchestrator")

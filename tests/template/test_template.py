@@ -44,7 +44,7 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
     (limits.messages_seen_again_too_soon, "PostAuthIntelligenceQueue", "Properties.VisibilityTimeout", 61),
     (limits.messages_seen_again_too_soon, "AuditLogQueue", "Properties.VisibilityTimeout", 120),
     (limits.messages_seen_again_too_soon, "AlertsFunction", "Properties.Timeout", 60),
-    (limits.messages_seen_again_too_soon, "PostAuthIntelligenceFunction", "Properties.Timeout", 15),
+    (limits.messages_seen_again_too_soon, "PostAuthIntelligenceFunction", "Properties.Timeout", 29),
     (limits.queues_without_redrive, "PostAuthIntelligenceQueue", "Properties.RedrivePolicy.maxReceiveCount", 4),
     (limits.queues_without_redrive, "PostAuthIntelligenceQueue", "Properties.RedrivePolicy", DELETE),
     (
@@ -351,7 +351,9 @@ def test_alarms_look_at_metrics_that_the_orchestrator_counts(capsys: pytest.Capt
     assert {metric for metric in watched if ("service", "orchestrator") in metric[0]} <= counted
 
 
-@pytest.mark.parametrize("folder", ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events"])
+@pytest.mark.parametrize(
+    "folder", ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events", "post_auth_intelligence"]
+)
 def test_alarms_look_at_the_metric_that_a_schedule_writes(folder: str) -> None:
     source = (ROOT / "functions" / folder / "handler.py").read_text()
     (name,) = (

@@ -9,13 +9,13 @@ from functions.action_layer.consumer import ActionLayer
 from functions.audit_log.recorder import AuditLog
 from functions.challenges.consumer import ChallengeOpener
 from functions.client_events.consumer import ClientEventRecorder
-from functions.post_auth_intelligence.recorder import ScoredEventRecorder
+from functions.post_auth_intelligence import events as post_auth_intelligence
 from tests.template.apps import DEPLOYED, routes_of, served
 from tests.template.limits import STAGES
 from tests.template.stack import ROOT, Resources, functions, logical_id, of_type, variables
 
 CONSUMED: dict[str, frozenset[str] | None] = {
-    "post_auth_intelligence": ScoredEventRecorder.kinds,
+    "post_auth_intelligence": post_auth_intelligence.KINDS,
     "audit_log": AuditLog.kinds,
     "alerts": None,  # what alerts.yaml names, which may be anything
     "action_layer": ActionLayer.kinds,

@@ -24,6 +24,8 @@ OTHERS = [
     "functions.action_layer.aws",
     "functions.challenges.aws",
     "functions.client_events.aws",
+    "functions.post_auth_intelligence.aws",
+    "functions.post_auth_intelligence.app",
     "functions.audit_log.app",
     "functions.audit_log.bootstrap",
 ]

@@ -2,7 +2,7 @@
 
 from assay.release.keys import load_or_create_signing_key, load_trusted_keys
 from assay.release.manifest import AnomalyModel, Calibration, Classifier, ManifestBody, Models, Training
-from assay.release.registry import champion, set_champion
+from assay.release.registry import set_champion
 from assay.release.store import Release, open_release, versions, write_release
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "Models",
     "Release",
     "Training",
-    "champion",
     "load_or_create_signing_key",
     "load_trusted_keys",
     "open_release",

@@ -54,7 +54,7 @@ def read_as(view: type[Scored], body: bytes) -> Scored:
     try:
         return view.model_validate_json(body)
     except ValidationError as error:
-        raise PoisonEvent(f"not a transaction.scored event: {error.error_count()} errors") from None
+        raise PoisonEvent(f"not an event of this kind: {error.error_count()} errors") from None
 
 
 def read_scored(body: bytes) -> ScoredHead:

@@ -1,4 +1,4 @@
-"""Tables of labels, of how many each sender gave on a day, and of what follows from them."""
+"""Tables of labels, of how many each sender gave on a day, of what follows from them, and of how step-ups ended."""
 
 from __future__ import annotations
 
@@ -36,4 +36,11 @@ CREATE TABLE label_effects (
     PRIMARY KEY (client_id, transaction_id, kind, token_kind)
 ) WITHOUT ROWID;
 CREATE INDEX label_effects_by_token ON label_effects (kind, token_kind, token, until);
+CREATE TABLE step_ups (
+    client_id TEXT NOT NULL,
+    transaction_id TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (client_id, transaction_id)
+) WITHOUT ROWID;
 """
