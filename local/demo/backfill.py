@@ -28,7 +28,7 @@ from assay.moments import moment
 from assay.policy import FILE, Policy
 from assay.release import Release
 from functions.post_auth_intelligence.feedback import Feedback, Sender
-from functions.post_auth_intelligence.recorder import read
+from functions.post_auth_intelligence.events import read_recorded
 from local.embedded import Places
 from local.replay.scoring import BatchScorer, Row
 from training.simulator import (
@@ -119,7 +119,7 @@ class _Filler:
                 self._filled.labels.append(event)
         bodies = list(self._bodies(transactions, rows, writes)) if rows else []
         await self._ledger.commits.commit(writes)
-        await self._scored.record([read(body) for body in bodies])
+        await self._scored.record([read_recorded(body) for body in bodies])
 
     def _features(self, event: SimulatedTransaction, writes: Writes) -> Row:
         transaction = as_transaction(event, self._rates)
