@@ -27,8 +27,8 @@ from assay.labels.records import Label
 from assay.moments import moment
 from assay.policy import FILE, Policy
 from assay.release import Release
-from functions.post_auth_intelligence.feedback import Feedback, Sender
 from functions.post_auth_intelligence.events import read_recorded
+from functions.post_auth_intelligence.feedback import Feedback, Sender
 from local.embedded import Places
 from local.replay.scoring import BatchScorer, Row
 from training.simulator import (
