@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from assay.adapters.local.signing_keys import FolderSigningKeys
-from assay.release import champion
+from assay.release.registry import champion
 from local import tokens
 from local.aws.errors import TemplateError
 from local.aws.resources import Client

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from assay.release import champion, load_trusted_keys, open_release
+from assay.release import load_trusted_keys, open_release
+from assay.release.registry import champion
 from local.replay.scoring import BatchScorer, Row
 
 _scorer: BatchScorer
