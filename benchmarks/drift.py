@@ -37,9 +37,10 @@ from functions.post_auth_intelligence.drift_report import DriftReport, Level
 from local.embedded import Places
 from local.history import scored_frames, scored_table
 
-FIRST_DAY, CHANGE_DAY, LAST_DAY = 104, 150, 178
-"""Of the simulation. Training ended before the first; looks begin with the change, and end four weeks later."""
-QUIET_DAYS = 84
+FIRST_DAY, CHANGE_DAY = 104, 150
+"""Of the simulation. Training ended before the first; looks begin with the change."""
+PLANTED_DAYS, QUIET_DAYS = 28, 84
+"""How long is looked."""
 KINDS: dict[str, tuple[str, dict[str, Change]]] = {
     "amounts": ("all amounts times", {f"{x:g}": drift_history.amounts(x) for x in (1.25, 1.5, 2)}),
     "spread": ("spread of amounts, power", {f"{x:g}": drift_history.spread(x) for x in (1.2, 1.5, 2)}),
@@ -195,15 +196,19 @@ def _seconds(work: object) -> float:
 @cache
 def quiet_reports(days: int) -> list[DriftReport]:
     """Of the bank as it is, from the day of the change on."""
-    return reports(history(product.release(), FIRST_DAY, CHANGE_DAY - FIRST_DAY + days), CHANGE_DAY, CHANGE_DAY + days)
+    return reports(history(_release(), FIRST_DAY, CHANGE_DAY, days), days)
 
 
-def reports(found: History, first_day: int, last_day: int) -> list[DriftReport]:
-    """One per look, each knowing the one before."""
-    release = product.release()
-    step = policy_of(release).step_hours
-    looks = (last_day - first_day) * 24 // step
-    check = DriftCheck(release, moment(last_day), found.labels, earlier=looks)
+@cache
+def _release() -> Release:
+    return product.release()
+
+
+def reports(found: History, days: int) -> list[DriftReport]:
+    """One per look from the day of the change on, each knowing the one before."""
+    release = _release()
+    looks = days * 24 // policy_of(release).step_hours
+    check = DriftCheck(release, moment(CHANGE_DAY + days), found.labels, earlier=looks)
     check.add(found.table)
     made: list[DriftReport] = []
     for back in range(looks, -1, -1):
@@ -214,9 +219,8 @@ def reports(found: History, first_day: int, last_day: int) -> list[DriftReport]:
 def plant(kind: str, size: str) -> Planted:
     """One change in the bank, beside the bank without it."""
     change = KINDS[kind][1][size]
-    changed = history(product.release(), FIRST_DAY, LAST_DAY - FIRST_DAY, CHANGE_DAY, change)
-    quiet = quiet_reports(LAST_DAY - CHANGE_DAY)
-    for number, (with_it, without) in enumerate(zip(reports(changed, CHANGE_DAY, LAST_DAY), quiet, strict=True)):
+    changed = reports(history(_release(), FIRST_DAY, CHANGE_DAY, PLANTED_DAYS, change), PLANTED_DAYS)
+    for number, (with_it, without) in enumerate(zip(changed, quiet_reports(PLANTED_DAYS), strict=True)):
         new = [name for name in with_it.drifted if name not in without.drifted]
         if new:
             hours = (with_it.at - moment(CHANGE_DAY)) / timedelta(hours=1)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from random import Random
 
 import polars as pl
 
 from assay.features.profile import Profile
 from assay.features.rates import Rates
+from assay.features.transaction import Transaction
+from assay.intelligence.scored_table import FEATURES
 from assay.release import Release
 from local.replay.scoring import BatchScorer, Row
 from training.simulator import START, simulate
-from training.simulator.events import MICROSECONDS, SimulatedLogin, SimulatedTransaction, as_seen_login, as_transaction
+from training.simulator.events import (
+    MICROSECONDS,
+    Event,
+    SimulatedLogin,
+    SimulatedTransaction,
+    as_seen_login,
+    as_transaction,
+)
 
 SEED, CUSTOMERS = 7, 2_600
 """Of the bank that the release was trained on, later."""
@@ -33,23 +44,17 @@ class History:
     labels: pl.DataFrame
 
 
-def history(release: Release, first_day: int, days: int, change_day: int = 0, change: Change | None = None) -> History:
-    """So many days of the bank from a day of its simulation on. From `change_day` of it on every transaction goes
-    through `change`."""
-    scorer, rates = BatchScorer(release), Rates.load(release.read("rates.yaml"))
-    parts: list[pl.DataFrame] = []
-    known: list[SimulatedTransaction] = []
-    rows: list[Row] = []
-    start = START.timestamp() + first_day * DAY_S
-    for event, features in _observed(first_day, days, rates, change_day, change):
-        if event.time < start:
-            continue
-        known.append(event)
-        rows.append(features)
-        if len(rows) == BATCH:
-            parts.append(_scored(release, scorer, known, rows))
-            known, rows = [], []
-    table = pl.concat([*parts, *([_scored(release, scorer, known, rows)] if rows else [])])
+def history(release: Release, first_day: int, change_day: int, days: int, change: Change | None = None) -> History:
+    """The bank from a day of its simulation on, until so many days after `change_day`, from which on every transaction
+    goes through `change`."""
+    before = _until(release, first_day, change_day, days)
+    profile, waiting = pickle.loads(before.state)
+    rng = Random(f"{SEED}:change")
+    changed = (
+        change(event, rng) if change is not None and isinstance(event, SimulatedTransaction) else event
+        for event in before.rest
+    )
+    table = pl.concat([before.table, _table(release, profile, waiting, changed)])
     labels = table.filter(pl.col("labelled_at").is_not_null())
     return History(
         table.drop("labelled_at"),
@@ -57,36 +62,63 @@ def history(release: Release, first_day: int, days: int, change_day: int = 0, ch
     )
 
 
+Waiting = list[tuple[int, str, Transaction]]
+"""Frauds by when their label comes: a heap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """What came before the change, the profile and the waiting labels as they were then, and what comes after."""
+
+    table: pl.DataFrame
+    state: bytes
+    rest: list[Event]
+
+
+@cache
+def _until(release: Release, first_day: int, change_day: int, days: int) -> Until:
+    """Made once: copying a profile is faster than making it."""
+    warm, first, turn = (START.timestamp() + day * DAY_S for day in (first_day - WARM_UP_DAYS, first_day, change_day))
+    events = (event for event in simulate(SEED, CUSTOMERS, change_day + days) if event.time >= warm)
+    early: list[Event] = []
+    rest: list[Event] = []
+    for event in events:
+        (early if event.time < turn else rest).append(event)
+    profile, waiting = Profile(), Waiting()
+    table = _table(release, profile, waiting, early)
+    known = table.filter(pl.col("occurred_at").dt.epoch("s") >= first)
+    return Until(known, pickle.dumps((profile, waiting)), rest)
+
+
+def _table(release: Release, profile: Profile, waiting: Waiting, events: Iterable[Event]) -> pl.DataFrame:
+    """Counts the events in the profile, and scores them."""
+    scorer, rates = BatchScorer(release), Rates.load(release.read("rates.yaml"))
+    parts: list[pl.DataFrame] = []
+    known: list[SimulatedTransaction] = []
+    rows: list[Row] = []
+    for event in events:
+        while waiting and waiting[0][0] <= event.time:
+            profile.confirm_fraud(heapq.heappop(waiting)[2])
+        if isinstance(event, SimulatedLogin):
+            profile.record_login(as_seen_login(event))
+            continue
+        transaction = as_transaction(event, rates)
+        rows.append(tuple(profile.observe(transaction).values()))
+        known.append(event)
+        if event.label_time is not None:
+            heapq.heappush(waiting, (event.label_time, event.transaction_id, transaction))
+        if len(rows) == BATCH:
+            parts.append(_scored(release, scorer, known, rows))
+            known, rows = [], []
+    return pl.concat([*parts, *([_scored(release, scorer, known, rows)] if rows else [])])
+
+
 def moment(day: float) -> datetime:
     """Of a day of the simulation."""
     return START + timedelta(days=day)
 
 
-def _observed(
-    first_day: int, days: int, rates: Rates, change_day: int, change: Change | None
-) -> Iterator[tuple[SimulatedTransaction, Row]]:
-    profile, rng = Profile(), Random(f"{SEED}:change")
-    waiting: list[tuple[int, str, object]] = []
-    warm, turn = (START.timestamp() + day * DAY_S for day in (first_day - WARM_UP_DAYS, change_day))
-    for event in simulate(SEED, CUSTOMERS, first_day + days):
-        if event.time < warm:
-            continue
-        while waiting and waiting[0][0] <= event.time:
-            profile.confirm_fraud(heapq.heappop(waiting)[2])  # type: ignore[arg-type]
-        if isinstance(event, SimulatedLogin):
-            profile.record_login(as_seen_login(event))
-            continue
-        if change is not None and event.time >= turn:
-            event = change(event, rng)
-        transaction = as_transaction(event, rates)
-        yield event, tuple(profile.observe(transaction).values())
-        if event.label_time is not None:
-            heapq.heappush(waiting, (event.label_time, event.transaction_id, transaction))
-
-
 def _scored(release: Release, scorer: BatchScorer, known: list[SimulatedTransaction], rows: list[Row]) -> pl.DataFrame:
-    from assay.intelligence.scored_table import FEATURES
-
     columns = dict(zip(FEATURES, zip(*rows, strict=True), strict=True))
     features = pl.DataFrame(
         [pl.Series(name, values, dtype=FEATURES[name], strict=False) for name, values in columns.items()]
