@@ -34,7 +34,7 @@ from training.costs import Costs
 from training.metrics import threshold_at
 from training.retraining.gate import GOLDEN, NEWEST, JudgedSet, judge
 from training.retraining.segments import segments_of
-from training.settings import Settings, default
+from training.settings import Settings, TrainingDataError, default
 from training.simulator import Shift, simulate
 from training.split import DAY
 from training.table import CATEGORIES, FeatureTable, build_table
@@ -110,25 +110,32 @@ def flips(share: float) -> Poison:
 
 
 def burst(count: int) -> Poison:
-    """One analyst calls the newest frauds legitimate, all on one day."""
+    """One analyst calls so many frauds legitimate, all on one day."""
 
-    def poison(table: FeatureTable, _: np.random.Generator) -> FeatureTable:
+    def poison(table: FeatureTable, random: np.random.Generator) -> FeatureTable:
         labels = table.labels.copy()
-        labels[np.flatnonzero(table.labels)[-count:]] = False
+        labels[random.choice(np.flatnonzero(table.labels & _used(table)), count, replace=False)] = False
         return _relabelled(table, labels)
 
     return poison
 
 
 def accusations(count: int) -> Poison:
-    """One analyst calls the newest legitimate transactions above 100 fraud."""
+    """One analyst calls so many legitimate transactions above 100 fraud, all on one day."""
 
-    def poison(table: FeatureTable, _: np.random.Generator) -> FeatureTable:
+    def poison(table: FeatureTable, random: np.random.Generator) -> FeatureTable:
         labels = table.labels.copy()
-        labels[np.flatnonzero(~table.labels & (table.numeric["amount"] > 100))[-count:]] = True
+        honest = ~table.labels & (table.numeric["amount"] > 100) & _used(table)
+        labels[random.choice(np.flatnonzero(honest), count, replace=False)] = True
         return _relabelled(table, labels)
 
     return poison
+
+
+def _used(table: FeatureTable) -> Bools:
+    """Rows that are learnt from or judge: labels of the days after them change nothing yet."""
+    used: Bools = table.times < table.times[-1] - DAY * DELAY_DAYS
+    return used
 
 
 def trigger(table: FeatureTable, random: np.random.Generator) -> FeatureTable:
@@ -214,14 +221,18 @@ def main() -> None:
         good: ReleaseScorer | None = None
         for number, (name, poison) in enumerate(POISONS.items()):
             table = poison(where.history, np.random.default_rng(11))
-            made = train(f"poisoned.{number}", table, where.end, float(LIMITS.judged_days), root)
-            good = good or made
-            found = {
-                "labels": name,
-                "against_outdated": gate(before, made, table, where),
-                "against_clean": None if made is good else gate(good, made, table, where),
-                **really(made, where.history, where.end),
-            }
+            try:
+                made = train(f"poisoned.{number}", table, where.end, float(LIMITS.judged_days), root)
+            except TrainingDataError as error:
+                found = {"labels": name, "refused": str(error)}
+            else:
+                good = good or made
+                found = {
+                    "labels": name,
+                    "against_outdated": gate(before, made, table, where),
+                    "against_clean": None if made is good else gate(good, made, table, where),
+                    **really(made, where.history, where.end),
+                }
             results.append(found)
             print(json.dumps(found), file=sys.stderr, flush=True)
     print(
@@ -230,10 +241,16 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|")
     for each in results:
-        told = [_told(each[key]) for key in ("against_outdated", "against_clean")]
-        figures = f"{each['cost_per_1000']:,.0f} | {each['recall']:.1%} | {each['trigger_stopped']:.1%}"
-        print(f"| {each['labels']} | {told[0]} | {told[1]} | {figures} |")
+        print(f"| {each['labels']} | {_cells(each)} |")
     print(json.dumps({"seconds": round(time.perf_counter() - began), "results": results}))
+
+
+def _cells(found: dict[str, Any]) -> str:
+    if "refused" in found:
+        return f"not trained: {found['refused']} | | | |"
+    told = [_told(found[key]) for key in ("against_outdated", "against_clean")]
+    figures = f"{found['cost_per_1000']:,.0f} | {found['recall']:.1%} | {found['trigger_stopped']:.1%}"
+    return f"{told[0]} | {told[1]} | {figures}"
 
 
 def _told(against: list[str] | None) -> str:
