@@ -178,7 +178,7 @@ class Embedded:
         self.challenges = Challenges(release, self.ledger, codes, key, access)
         self.client_events = ClientEvents(self.ledger, key, access, places.allow_local_webhooks)
         profile = SqliteProfileStore(self.ledger)
-        self.intelligence = Intelligence(places.data, places.models, self.ledger)
+        self.intelligence = Intelligence(places.data, places.models, self.ledger, retrains=places.models != MODELS)
         self.labels = Labels(release, self.ledger, profile, self.intelligence.store, access)
         recorders: list[Consumer] = [post_auth_intelligence.build(self.scored_events), audit, self.alerts.recorder]
         actors: list[Consumer] = [

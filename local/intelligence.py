@@ -17,14 +17,16 @@ LOOK_S = 900.0
 """Between looks, and before the first. A look in between steps ends at once."""
 NICE = 10
 """Scoring goes first."""
-COMMANDS = (("drift", "--record"), ("patterns", "--record"), ("retrain", "--if-needed"))
+LOOKS = (("drift", "--record"), ("patterns", "--record"))
+RETRAIN = ("retrain", "--if-needed")
 
 
 class Intelligence:
     """Looks again and again. `start` it, `stop` it."""
 
-    def __init__(self, data: Path, models: Path, ledger: SqliteLedger) -> None:
-        """`data`, `models`: folders of the installation."""
+    def __init__(self, data: Path, models: Path, ledger: SqliteLedger, *, retrains: bool) -> None:
+        """`data`, `models`: folders of the installation. `retrains`: new releases may be put into `models`."""
+        self._commands = (*LOOKS, RETRAIN) if retrains else LOOKS
         self.store = SqliteReportStore(ledger)
         self._options = (f"--data-dir={data}", f"--models={models}")
         self._looking = Periodic("intelligence", self.look, LOOK_S, LOOK_S)
@@ -39,7 +41,7 @@ class Intelligence:
 
     async def look(self) -> None:
         """Looks once, now."""
-        for command in COMMANDS:
+        for command in self._commands:
             await run_apart(*command, *self._options)
 
 
