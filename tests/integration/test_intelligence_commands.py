@@ -141,7 +141,7 @@ def test_alerts_and_the_audit_log_take_the_announcement(own: Path) -> None:
 def test_the_server_looks_in_a_process_beside_it(own: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> tuple[StoredReport | None, StoredReport | None]:
         ledger = SqliteLedger(own / "assay.db")
-        server = Intelligence(own, MODELS, ledger)
+        server = Intelligence(own, MODELS, ledger, retrains=True)
         await server.look()
         kept = await server.store.newest(DRIFT), await server.store.newest(PATTERNS)
         await ledger.close()
