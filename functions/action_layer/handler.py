@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from assay.adapters.aws.queue_batches import QueueBatches
+from assay.adapters.aws.schedules import Context, has_time, is_scheduled
 from assay.errors import AssayError
 from assay.http.on_demand import HttpOnDemand
 from functions.action_layer.aws import open_function
@@ -17,17 +18,6 @@ from functions.action_layer.bootstrap import Settings
 from functions.action_layer.events import read
 
 log = logging.getLogger(__name__)
-RESERVE_MS = 14_000
-"""For the attempts under way when time runs out, of 10 s at most, and for what is kept of them."""
-SCHEDULED = "Scheduled Event"
-
-
-class Context(Protocol):
-    """What is used of Lambda's context."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Until the invocation is cut off."""
-        ...
 
 
 _loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
@@ -45,7 +35,7 @@ def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arr
     """
     if _http.takes(event):
         return _http.answer(event, context)
-    if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
+    if is_scheduled(event):
         return _carry_out(context)
     _loop.run_until_complete(_function.layer.act(_batches.take(event)))
     answer = _batches.answer()
@@ -62,7 +52,7 @@ def _carry_out_now(context: Context) -> None:
 
 
 def _carry_out(context: Context) -> dict[str, int]:
-    carrying_out = _function.delivery.run(lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
+    carrying_out = _function.delivery.run(lambda: has_time(context))
     attempts = _loop.run_until_complete(carrying_out)
     _metrics.add_metric(name="Attempts", unit=MetricUnit.Count, value=attempts)
     _metrics.flush_metrics()

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from assay.adapters.aws.queue_batches import QueueBatches
+from assay.adapters.aws.schedules import Context, has_time, is_scheduled
 from assay.http.on_demand import HttpOnDemand
 from functions.alerts.aws import open_function
 from functions.alerts.bootstrap import Settings
-
-RESERVE_MS = 14_000
-"""For the attempts under way when time runs out, of 10 s at most, and for what is kept of them."""
-SCHEDULED = "Scheduled Event"
-
-
-class Context(Protocol):
-    """What is used of Lambda's context."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Until the invocation is cut off."""
-        ...
-
 
 _loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
 _opened = AsyncExitStack()  # never closed: what is open ends with the process
@@ -41,7 +29,7 @@ def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arr
     """
     if _http.takes(event):
         return _http.answer(event, context)
-    if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
+    if is_scheduled(event):
         return _deliver(context)
     _loop.run_until_complete(_function.refresh())
     alerts = [alert for found in _batches.take(event) for alert in found]
@@ -50,7 +38,7 @@ def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arr
 
 
 def _deliver(context: Context) -> dict[str, int]:
-    sending = _function.deliver(lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
+    sending = _function.deliver(lambda: has_time(context))
     attempts = _loop.run_until_complete(sending)
     _metrics.add_metric(name="Attempts", unit=MetricUnit.Count, value=attempts)
     _metrics.flush_metrics()

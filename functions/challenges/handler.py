@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from assay.adapters.aws.queue_batches import QueueBatches
+from assay.adapters.aws.schedules import Context, has_time, is_scheduled
 from assay.challenges.scored import read_asked
 from assay.http.on_demand import HttpOnDemand
 from functions.challenges.aws import open_function
 from functions.challenges.bootstrap import Settings
-
-RESERVE_MS = 14_000
-"""For the codes under way when time runs out, of 10 s at most, and for what is kept of them."""
-SCHEDULED = "Scheduled Event"
-
-
-class Context(Protocol):
-    """What is used of Lambda's context."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Until the invocation is cut off."""
-        ...
-
 
 _loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
 _opened = AsyncExitStack()  # never closed: what is open ends with the process
@@ -42,14 +30,14 @@ def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arr
     """
     if _http.takes(event):
         return _http.answer(event, context)
-    if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
+    if is_scheduled(event):
         return _sweep(context)
     _loop.run_until_complete(_function.open(_batches.take(event)))
     return _batches.answer()
 
 
 def _sweep(context: Context) -> dict[str, int]:
-    sweeping = _function.sweep(lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
+    sweeping = _function.sweep(lambda: has_time(context))
     attempts = _loop.run_until_complete(sweeping)
     _metrics.add_metric(name="Attempts", unit=MetricUnit.Count, value=attempts)
     _metrics.flush_metrics()

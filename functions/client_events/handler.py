@@ -7,11 +7,12 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from assay.adapters.aws.queue_batches import QueueBatches
+from assay.adapters.aws.schedules import Context, has_time, is_scheduled
 from assay.errors import AssayError
 from assay.http.on_demand import HttpOnDemand
 from functions.client_events.aws import open_function
@@ -19,20 +20,8 @@ from functions.client_events.bootstrap import Settings
 from functions.client_events.events import read
 
 log = logging.getLogger(__name__)
-RESERVE_MS = 14_000
-"""For the attempts under way when time runs out, of 10 s at most, and for what is kept of them."""
 AT_ONCE_S = 5.0
 """So long attempts are begun after a batch: the next batch should not wait. The schedule does what is left."""
-SCHEDULED = "Scheduled Event"
-
-
-class Context(Protocol):
-    """What is used of Lambda's context."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Until the invocation is cut off."""
-        ...
-
 
 _loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
 _opened = AsyncExitStack()  # never closed: what is open ends with the process
@@ -49,8 +38,8 @@ def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arr
     """
     if _http.takes(event):
         return _http.answer(event, context)
-    if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
-        return {"attempts": _deliver(lambda: _has_time(context))}
+    if is_scheduled(event):
+        return {"attempts": _deliver(lambda: has_time(context))}
     if _loop.run_until_complete(_function.record(_batches.take(event))):
         _deliver_at_once(context)
     return _batches.answer()
@@ -60,7 +49,7 @@ def _deliver_at_once(context: Context) -> None:
     """What is recorded is safe: a fault here is the schedule's to make good."""
     end = time.monotonic() + AT_ONCE_S
     try:
-        _deliver(lambda: time.monotonic() < end and _has_time(context))
+        _deliver(lambda: time.monotonic() < end and has_time(context))
     except AssayError as error:
         log.error("events wait for the schedule: %s", error)
 
@@ -70,7 +59,3 @@ def _deliver(may_go_on: Callable[[], bool]) -> int:
     _metrics.add_metric(name="Attempts", unit=MetricUnit.Count, value=attempts)
     _metrics.flush_metrics()
     return attempts
-
-
-def _has_time(context: Context) -> bool:
-    return context.get_remaining_time_in_millis() > RESERVE_MS

@@ -9,13 +9,12 @@ from typing import Any
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from assay.adapters.aws.queue_batches import QueueBatches
+from assay.adapters.aws.schedules import is_scheduled
 from assay.http.on_demand import HttpOnDemand
 from assay.release.served import KeepingUp, served_champion
 from functions.post_auth_intelligence.aws import open_function
 from functions.post_auth_intelligence.bootstrap import Settings
 from functions.post_auth_intelligence.events import read
-
-SCHEDULED = "Scheduled Event"
 
 _settings = Settings.from_environment()
 _champion = served_champion(_settings.releases)
@@ -34,7 +33,7 @@ def _answer(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arr
     """
     if _http.takes(event):
         return _http.answer(event, context)
-    if isinstance(event, dict) and event.get("detail-type") == SCHEDULED:
+    if is_scheduled(event):
         return _look()
     _loop.run_until_complete(_function.take(_batches.take(event)))
     return _batches.answer()
