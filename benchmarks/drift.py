@@ -221,11 +221,11 @@ def plant(kind: str, size: str) -> Planted:
     change = KINDS[kind][1][size]
     changed = reports(history(_release(), FIRST_DAY, CHANGE_DAY, PLANTED_DAYS, change), PLANTED_DAYS)
     for number, (with_it, without) in enumerate(zip(changed, quiet_reports(PLANTED_DAYS), strict=True)):
-        new = [name for name in with_it.drifted if name not in without.drifted]
+        grave = [one.name for one in with_it.measurements if one.level is Level.ALARM]
+        new = [name for name in dict.fromkeys(grave) if name not in without.drifted]
         if new:
             hours = (with_it.at - moment(CHANGE_DAY)) / timedelta(hours=1)
-            grave = [one.name for one in with_it.measurements if one.level is Level.ALARM and one.name in new]
-            return Planted(kind, size, hours, number, list(dict.fromkeys(grave))[:3])
+            return Planted(kind, size, hours, number, new[:3])
     return Planted(kind, size, None, None, [])
 
 
