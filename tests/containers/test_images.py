@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/handler.py"))
 TRAINING = {"sklearn", "xgboost", "scipy", "pandas", "polars", "joblib", "pytest", "moto", "boto3", "uvicorn"}
 MAX_OWN_MB = 150
+LOOKS = {"post_auth_intelligence": ({"polars"}, 350)}
+"""What it may hold besides, and megabytes: nothing waits for a look over weeks of events, counted in tables."""
 INSIDE = """
 import json, os, sys
 found = {"user": os.getuid(), "packages": os.listdir(next(p for p in sys.path if p.endswith("site-packages")))}
@@ -44,7 +46,8 @@ def test_every_function_has_an_image(images: dict[str, str]) -> None:
 def test_it_holds_its_function_and_nothing_else(images: dict[str, str], function: str) -> None:
     found = json.loads(docker("run", "--rm", "--entrypoint", "/opt/venv/bin/python", images[function], "-c", INSIDE))
     assert [name for name in found["functions"] if name != "__pycache__"] == [function]
-    assert {name.partition("-")[0].partition(".")[0] for name in found["packages"]}.isdisjoint(TRAINING)
+    allowed, _ = LOOKS.get(function, (set(), 0))
+    assert {name.partition("-")[0].partition(".")[0] for name in found["packages"]}.isdisjoint(TRAINING - allowed)
     assert found["user"] != 0
     assert found["writable"] == []
 
@@ -53,7 +56,8 @@ def test_it_holds_its_function_and_nothing_else(images: dict[str, str], function
 def test_its_own_layers_are_small(images: dict[str, str], function: str) -> None:
     base = os.environ.get("ASSAY_BASE_IMAGE") or read(ROOT / "template.yaml")["Parameters"]["BaseImage"]["Default"]
     own = _bytes(images[function]) - _bytes(base)
-    assert 0 < own <= MAX_OWN_MB * 1_000_000
+    _, most = LOOKS.get(function, (set(), MAX_OWN_MB))
+    assert 0 < own <= most * 1_000_000
 
 
 def _bytes(image: str) -> int:
