@@ -60,8 +60,8 @@ from local.releases import Releases, trusted_keys
 log = logging.getLogger(__name__)
 AUDIT_IDLE_S = 1.0
 """Between batches when there is little to record: an object of the log is written once, so small ones stay small."""
-ALERTS_IDLE_S = 1.0
-"""Nearly every event alerts nobody: they are passed over together."""
+SELDOM_IDLE_S = 1.0
+"""Nearly every event alerts nobody, labels nothing, ends no challenge: they are passed over together."""
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
@@ -190,7 +190,9 @@ class Embedded:
         ]
         consumers = [*recorders, *actors]
         self.outbox = SqliteOutbox(self.ledger, [consumer.name for consumer in consumers])
-        self.relay = Relay(self.outbox, consumers, {audit.name: AUDIT_IDLE_S, self.alerts.recorder.name: ALERTS_IDLE_S})
+        unhurried = (self.alerts.recorder, self.labels.consumer, self.labels.step_ups)
+        idle_s = {audit.name: AUDIT_IDLE_S} | {consumer.name: SELDOM_IDLE_S for consumer in unhurried}
+        self.relay = Relay(self.outbox, consumers, idle_s)
         decisions = SqliteDecisionStore(self.ledger)
         self.pipeline = Pipeline(
             client, profile, decisions, settings, deny_list=self.actions.store, standings=self.labels.effects

@@ -46,7 +46,7 @@ class Relay:
 
     async def deliver_batch(self, consumer: Consumer) -> int:
         """Offers the next events to the consumer; returns how many there were."""
-        events = await self._outbox.pending(consumer.name, BATCH)
+        events = await self._outbox.pending(consumer.name, BATCH, consumer.kinds)
         wanted = [event for event in events if consumer.kinds is None or event.kind in consumer.kinds]
         if wanted:
             try:

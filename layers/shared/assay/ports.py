@@ -105,8 +105,8 @@ class Consumer(Protocol):
 class Outbox(Protocol):
     """The events of committed decisions, in order, and how far each consumer has come."""
 
-    async def pending(self, consumer: str, limit: int) -> list[OutboxEvent]:
-        """The oldest events the consumer has not had."""
+    async def pending(self, consumer: str, limit: int, kinds: frozenset[str] | None = None) -> list[OutboxEvent]:
+        """The oldest events the consumer has not had; those of other kinds than these come without their bodies."""
         ...
 
     async def advance(self, consumer: str, sequence: int) -> None:
