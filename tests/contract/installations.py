@@ -70,6 +70,13 @@ def template() -> Template:
     return Template.load(ROOT / "template.yaml")
 
 
+def create_table(dynamodb: Any, logical_id: str, name: str) -> None:
+    """A table as the template describes it. `dynamodb`: a boto3 client."""
+    properties = template().resources[logical_id]["Properties"]
+    known = {key: properties[key] for key in ("AttributeDefinitions", "BillingMode", "KeySchema")}
+    dynamodb.create_table(TableName=name, **known)
+
+
 @dataclass
 class Stores:
     """What one process has."""
@@ -205,10 +212,8 @@ class AwsInstallation:
         self.api["sns"].subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn, Attributes=raw)
 
     def _table(self, logical_id: str) -> str:
-        properties = template().resources[logical_id]["Properties"]
-        known = {name: properties[name] for name in ("AttributeDefinitions", "BillingMode", "KeySchema")}
         name = f"{logical_id}-{self.suffix}"
-        self.api["dynamodb"].create_table(TableName=name, **known)
+        create_table(self.api["dynamodb"], logical_id, name)
         return name
 
     @asynccontextmanager

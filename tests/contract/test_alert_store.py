@@ -26,7 +26,7 @@ from assay.alerts.windows import Limits
 from assay.errors import StorageError
 from local.aws import resources
 from tests.contract.faults import Faults
-from tests.contract.installations import PATIENT_S, template
+from tests.contract.installations import PATIENT_S, create_table
 
 NOW = 1_770_000_000_000_000
 SECOND = 1_000_000
@@ -71,12 +71,10 @@ class Table:
     """A table, made as the template says."""
 
     def __init__(self, endpoint: str, faults: Faults) -> None:
-        properties = template().resources["AlertsTable"]["Properties"]
-        known = {name: properties[name] for name in ("AttributeDefinitions", "BillingMode", "KeySchema")}
         self.name = f"alerts-{uuid4().hex[:12]}"
         self.faults = faults
         self.api = resources.client("dynamodb", endpoint)
-        self.api.create_table(TableName=self.name, **known)
+        create_table(self.api, "AlertsTable", self.name)
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[AlertStore]:

@@ -30,7 +30,7 @@ from assay.ports import Archive, AuditAnchorStore, AuditPlace
 from functions.audit_log.recorder import AuditLog
 from local.aws import resources
 from tests.contract.faults import Faults
-from tests.contract.installations import PATIENT_S, run, template
+from tests.contract.installations import PATIENT_S, create_table, run
 from tests.harness.audit import NOW, event
 
 Open = Callable[[], Any]
@@ -58,9 +58,7 @@ def on_this_machine(folder: Path) -> Open:
 
 
 def make_table_and_bucket(endpoint: str, name: str) -> None:
-    properties = template().resources["AuditAnchorTable"]["Properties"]
-    known = {key: properties[key] for key in ("AttributeDefinitions", "BillingMode", "KeySchema")}
-    resources.client("dynamodb", endpoint).create_table(TableName=name, **known)
+    create_table(resources.client("dynamodb", endpoint), "AuditAnchorTable", name)
     s3 = resources.client("s3", endpoint)
     s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=LOCK)

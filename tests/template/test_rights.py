@@ -23,11 +23,11 @@ from assay.schemas.stages import StandInUsage
 from functions.outbox_sweeper.sweeper import Sweeper
 from local.aws import resources
 from local.aws.moto_server import moto, one_at_a_time, serving
-from tests.contract.installations import PATIENT_S, START, record, run, transaction
+from tests.contract.installations import PATIENT_S, START, create_table, record, run, transaction
 from tests.template.account import WRITES, Right
 from tests.template.calls import NAME, SCENARIOS, process
 from tests.template.rights import statements_of
-from tests.template.stack import as_list, functions, stack
+from tests.template.stack import as_list, functions, of_type, stack
 
 STORES = ("dynamodb:", "sns:", "secretsmanager:")
 
@@ -104,11 +104,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(outbox_module, "PUBLISH_WITHIN_S", PATIENT_S)
     with serving(one_at_a_time(moto())) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        template = {name: r["Properties"] for name, r in stack("all_separate").items() if "Table" in r["Type"]}
+        tables = of_type(stack("all_separate"), "AWS::DynamoDB::Table")
         dynamodb = resources.client("dynamodb", address)
-        for name, properties in template.items():
-            known = {key: properties[key] for key in ("AttributeDefinitions", "BillingMode", "KeySchema")}
-            dynamodb.create_table(TableName=f"{name}-{NAME}", **known)
+        for name in tables:
+            create_table(dynamodb, name, f"{name}-{NAME}")
         resources.client("sns", address).create_topic(Name=f"EventsTopic-{NAME}")
         keys = KeyRing.new(0).to_json()
         secrets = resources.client("secretsmanager", address)
@@ -119,7 +118,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             secrets.create_secret(Name="assay-local/webhooks/siem", SecretString="whsec")["ARN"],
         ]
         yield address
-        for name in template:
+        for name in tables:
             dynamodb.delete_table(TableName=f"{name}-{NAME}")
         for secret in made:
             secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from assay.adapters.aws import outbox
 from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.errors import RequestError, SettingsError, StorageError
 from assay.identity.scopes import Role
@@ -23,48 +21,24 @@ from assay.moments import now
 from functions.action_layer.cards import Patience
 from local import tokens
 from local.aws import resources
-from local.aws.moto_server import moto, serving
 from local.embedded import MODELS
 from tests.contract.faults import Faults
-from tests.contract.installations import PATIENT_S, AwsInstallation
+from tests.contract.installations import AwsInstallation
 from tests.harness import accounts, card_system
 from tests.harness.card_system import CardSystem
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
+from tests.harness.lambdas import batch, close, failed, token_settings
+from tests.harness.lambdas import load as load_entry
 from tests.template.invoke import outcome
 from tests.template.outcomes import EVENTS, EXPECTED, faults
 from tests.template.outcomes import event as sample
-from tests.unit.lambdas.test_post_auth_handler import POISON, batch, failed
+from tests.unit.lambdas.test_post_auth_handler import POISON
 
 MODULE = "functions.action_layer.handler"
 NONE_FAILED = {"batchItemFailures": []}
 SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 TIME, NO_TIME = Context(60_000), Context(14_000)
 OTHER_SECRET = "whsec_" + "b3RoZXIt" * 4
-
-
-@pytest.fixture(scope="module")
-def faulty() -> Iterator[tuple[str, Faults]]:
-    """moto's address, and what makes it fail."""
-    made = Faults(moto())
-    with serving(made) as address:
-        yield address, made
-
-
-@pytest.fixture
-def broken(faulty: tuple[str, Faults]) -> Iterator[Faults]:
-    """What makes moto fail during this test."""
-    yield faulty[1]
-    faulty[1].clear()
-
-
-@pytest.fixture
-def aws(faulty: tuple[str, Faults], broken: Faults, monkeypatch: pytest.MonkeyPatch) -> AwsInstallation:
-    """Tables and a topic."""
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for variable, value in {"AWS_ENDPOINT_URL": faulty[0], **resources.CREDENTIALS}.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
-    return AwsInstallation()
 
 
 @pytest.fixture
@@ -76,13 +50,8 @@ def keys(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(aws: AwsInstallation, keys: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The function's, without card management."""
-    jwks = keys.parent / "jwks.json"
-    jwks.write_text(tokens.jwks(keys))
     given = {
-        "ASSAY_JWKS": str(jwks),
-        "ASSAY_TOKEN_ISSUER": tokens.ISSUER,
-        "ASSAY_TOKEN_AUDIENCE": tokens.AUDIENCE,
-        "ASSAY_IDENTITY_TABLE": aws.tables["Identity"],
+        **token_settings(keys, aws.tables["Identity"]),
         "ASSAY_RELEASES": str(MODELS / "releases"),
         "ASSAY_ACCOUNTS_TABLE": aws.tables["Accounts"],
         "ASSAY_OUTBOX_TABLE": aws.tables["Outbox"],
@@ -108,15 +77,9 @@ def cards(environment: pytest.MonkeyPatch, aws: AwsInstallation, tmp_path: Path)
 
 def load() -> ModuleType:
     """As a new process would, but that a failed order is due at once."""
-    sys.modules.pop(MODULE, None)
-    module = importlib.import_module(MODULE)
+    module = load_entry(MODULE)
     module._function.delivery._patience = Patience(first_wait_s=0.0)
     return module
-
-
-def close(module: ModuleType) -> None:
-    module._loop.run_until_complete(module._opened.aclose())
-    module._loop.close()
 
 
 @pytest.fixture

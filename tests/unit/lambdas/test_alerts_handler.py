@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import logging
 import os
@@ -27,14 +26,14 @@ from assay.errors import RequestError, SettingsError, StorageError
 from assay.identity.scopes import Role
 from local import tokens
 from local.aws import resources
-from local.aws.moto_server import moto, serving
-from tests.contract.installations import template
+from tests.contract.installations import create_table
 from tests.harness.alerts import happened, scored
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
+from tests.harness.lambdas import batch, close, failed, load, token_settings
 from tests.template.invoke import outcome
 from tests.template.outcomes import EXPECTED, faults
 from tests.template.outcomes import event as sample
-from tests.unit.lambdas.test_post_auth_handler import POISON, batch, body, failed
+from tests.unit.lambdas.test_post_auth_handler import POISON, body
 
 MODULE = "functions.alerts.handler"
 NONE_FAILED = {"batchItemFailures": []}
@@ -48,12 +47,6 @@ routes:
 """
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with serving(moto()) as address:
-        yield address
-
-
 class Place:
     """The function's table and bucket, and its environment."""
 
@@ -62,18 +55,12 @@ class Place:
         self.keys = folder / "keys"
         dynamodb = resources.client("dynamodb", endpoint)
         for table, own in (("AlertsTable", self.name), ("IdentityTable", f"{self.name}-identity")):
-            properties = template().resources[table]["Properties"]
-            known = {key: properties[key] for key in ("AttributeDefinitions", "BillingMode", "KeySchema")}
-            dynamodb.create_table(TableName=own, **known)
+            create_table(dynamodb, table, own)
         self.s3 = resources.client("s3", endpoint)
         self.s3.create_bucket(Bucket=self.name)
-        (folder / "jwks.json").write_text(tokens.jwks(self.keys))
         self.mailbox = folder / "mailbox"
         self.environment = {
-            "ASSAY_JWKS": str(folder / "jwks.json"),
-            "ASSAY_TOKEN_ISSUER": tokens.ISSUER,
-            "ASSAY_TOKEN_AUDIENCE": tokens.AUDIENCE,
-            "ASSAY_IDENTITY_TABLE": f"{self.name}-identity",
+            **token_settings(self.keys, f"{self.name}-identity"),
             "ASSAY_ALERTS_TABLE": self.name,
             "ASSAY_ALERTS": f"s3://{self.name}/alerts/alerts.yaml",
             "ASSAY_MAIL": str(self.mailbox),
@@ -95,19 +82,9 @@ def place(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
     return made
 
 
-def load() -> ModuleType:
-    sys.modules.pop(MODULE, None)
-    return importlib.import_module(MODULE)
-
-
-def close(module: ModuleType) -> None:
-    module._loop.run_until_complete(module._opened.aclose())
-    module._loop.close()
-
-
 @pytest.fixture
 def function(place: Place) -> Iterator[ModuleType]:
-    module = load()
+    module = load(MODULE)
     yield module
     close(module)
 
@@ -180,7 +157,7 @@ def test_a_mail_goes_out_by_ses(place: Place, endpoint: str, monkeypatch: pytest
     monkeypatch.setenv("ASSAY_MAIL", "ses:")
     ses = resources.client("ses", endpoint)
     place.configure(MAILED)
-    function = load()
+    function = load(MODULE)
     function.handler(declined(1), None)
     assert function.handler(SCHEDULE, Context(60_000)) == {"attempts": 1}
     (message,) = alerts(function)[0].messages
@@ -298,7 +275,7 @@ def test_a_configuration_that_must_not_be_used_fails_the_batch(function: ModuleT
 def test_a_configuration_may_be_a_file(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_ALERTS", str(tmp_path / "alerts.yaml"))
     (tmp_path / "alerts.yaml").write_text(MAILED)
-    function = load()
+    function = load(MODULE)
     function.handler(declined(1), None)
     assert len(alerts(function)[0].messages) == 1
     close(function)
@@ -308,7 +285,7 @@ def test_a_table_or_a_bucket_that_is_not_there(place: Place, monkeypatch: pytest
     for variable, value in (("ASSAY_ALERTS_TABLE", "nowhere"), ("ASSAY_ALERTS", "s3://nowhere-at-all/alerts.yaml")):
         with monkeypatch.context() as patch:
             patch.setenv(variable, value)
-            function = load()
+            function = load(MODULE)
             for event in (declined(1), SCHEDULE):
                 with pytest.raises(StorageError):
                     function.handler(event, Context(60_000))
@@ -321,7 +298,7 @@ def test_without_its_environment_the_function_does_not_start(
 ) -> None:
     monkeypatch.delenv(variable)
     with pytest.raises(SettingsError, match=variable):
-        load()
+        load(MODULE)
 
 
 def get(
@@ -351,7 +328,7 @@ def test_alerts_are_read_over_http(function: ModuleType, place: Place) -> None:
 
 def test_recording_does_not_wait_for_the_keys_of_tokens(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_JWKS", "s3://nowhere-at-all/jwks.json")
-    function = load()
+    function = load(MODULE)
     assert function.handler(declined(1), None) == NONE_FAILED
     with pytest.raises(SettingsError):
         function.handler(http_api_2(Call("GET", "/alerts")), Context())

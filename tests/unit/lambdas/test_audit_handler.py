@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -22,12 +21,12 @@ from assay.schemas.event import Event
 from local import tokens
 from local.audit.verify import prove
 from local.aws import resources
-from local.aws.moto_server import moto, serving
-from tests.contract.installations import PATIENT_S, template
+from tests.contract.installations import PATIENT_S, create_table
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
+from tests.harness.lambdas import batch, close, failed, load, token_settings
 from tests.template.invoke import outcome
 from tests.template.outcomes import EXPECTED, event, faults
-from tests.unit.lambdas.test_post_auth_handler import POISON, batch, body, failed
+from tests.unit.lambdas.test_post_auth_handler import POISON, body
 
 MODULE = "functions.audit_log.handler"
 NONE_FAILED = {"batchItemFailures": []}
@@ -42,30 +41,18 @@ FORGED = {name: text for name, text in POISON.items() if name not in OF_OTHERS} 
 }
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with serving(moto()) as address:
-        yield address
-
-
 @pytest.fixture
 def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Its name, which the anchor's table has too."""
     name = f"audit-{uuid4().hex[:12]}"
     api = resources.client("dynamodb", endpoint)
     for table, own in (("AuditAnchorTable", name), ("IdentityTable", f"{name}-identity")):
-        properties = template().resources[table]["Properties"]
-        known = {key: properties[key] for key in ("AttributeDefinitions", "BillingMode", "KeySchema")}
-        api.create_table(TableName=own, **known)
+        create_table(api, table, own)
     resources.client("s3", endpoint).create_bucket(Bucket=name)
-    (tmp_path / "jwks.json").write_text(tokens.jwks(tmp_path / "keys"))
     settings = {
         "ASSAY_AUDIT": f"s3://{name}",
         "ASSAY_AUDIT_ANCHOR_TABLE": name,
-        "ASSAY_JWKS": str(tmp_path / "jwks.json"),
-        "ASSAY_TOKEN_ISSUER": tokens.ISSUER,
-        "ASSAY_TOKEN_AUDIENCE": tokens.AUDIENCE,
-        "ASSAY_IDENTITY_TABLE": f"{name}-identity",
+        **token_settings(tmp_path / "keys", f"{name}-identity"),
         "AWS_ENDPOINT_URL": endpoint,
         **resources.CREDENTIALS,
     }
@@ -78,19 +65,9 @@ def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
     return name
 
 
-def load() -> ModuleType:
-    sys.modules.pop(MODULE, None)
-    return importlib.import_module(MODULE)
-
-
-def close(module: ModuleType) -> None:
-    module._loop.run_until_complete(module._opened.aclose())
-    module._loop.close()
-
-
 @pytest.fixture
 def function(bucket: str) -> Iterator[ModuleType]:
-    module = load()
+    module = load(MODULE)
     yield module
     close(module)
 
@@ -147,7 +124,7 @@ def test_a_store_that_is_down_fails_the_whole_batch(
 
 
 def test_two_processes_share_one_log(function: ModuleType, bucket: str) -> None:
-    other = load()
+    other = load(MODULE)
     for number in range(3):
         for each in (function, other):
             assert each.handler(batch(body(f"t{number}"), body(f"{each is other}-{number}")), None) == NONE_FAILED
@@ -258,7 +235,7 @@ def test_without_the_keys_of_tokens_it_records_all_the_same(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ASSAY_JWKS", str(tmp_path / "none.json"))
-    function = load()
+    function = load(MODULE)
     assert function.handler(batch(body("a")), None) == NONE_FAILED
     with pytest.raises(SettingsError, match="ASSAY_JWKS"):
         Caller(function, tmp_path / "keys").get("/audit/head")
@@ -270,7 +247,7 @@ def test_without_the_keys_of_tokens_it_records_all_the_same(
 def test_a_setting_that_is_missing_is_named(bucket: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv(name)
     with pytest.raises(SettingsError, match=name):
-        load()
+        load(MODULE)
 
 
 def test_the_queue_waits_for_nothing_that_only_requests_need(bucket: str) -> None:

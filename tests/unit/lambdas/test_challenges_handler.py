@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -29,27 +28,20 @@ from assay.sealing import SealError
 from functions.challenges.sending import CLAIM_S
 from local import tokens
 from local.aws import resources
-from local.aws.moto_server import moto, serving
-from tests.contract.installations import template
+from tests.contract.installations import create_table
 from tests.harness.aws_messages import mails, text_messages
 from tests.harness.challenges import LIMITS, other, scored, secret_of
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
+from tests.harness.lambdas import batch, close, failed, load, token_settings
 from tests.template.invoke import outcome
 from tests.template.outcomes import EXPECTED, faults
 from tests.template.outcomes import event as sample
-from tests.unit.lambdas.test_post_auth_handler import batch, failed
 
 MODULE = "functions.challenges.handler"
 NONE_FAILED = {"batchItemFailures": []}
 SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 FACTS = {"account_id": "a-1", "amount": 25.5, "currency": "EUR", "counterparty_id": "m-1"}
 PHONE, MAIL = "+4915112345678", "ama@example.org"
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with serving(moto()) as address:
-        yield address
 
 
 class Place:
@@ -67,12 +59,8 @@ class Place:
         raw = {"RawMessageDelivery": "true"}
         self.api["sns"].subscribe(TopicArn=topic, Protocol="sqs", Endpoint=target, Attributes=raw)
         self.secret = self.api["secretsmanager"].create_secret(Name=self.name, SecretString="aB3" * 21 + "x")["ARN"]
-        (folder / "jwks.json").write_text(tokens.jwks(self.keys))
         self.environment = {
-            "ASSAY_JWKS": str(folder / "jwks.json"),
-            "ASSAY_TOKEN_ISSUER": tokens.ISSUER,
-            "ASSAY_TOKEN_AUDIENCE": tokens.AUDIENCE,
-            "ASSAY_IDENTITY_TABLE": self.tables["IdentityTable"],
+            **token_settings(self.keys, self.tables["IdentityTable"]),
             "ASSAY_RELEASES": str(MODELS / "releases"),
             "ASSAY_CHALLENGES_TABLE": self.tables["ChallengesTable"],
             "ASSAY_OUTBOX_TABLE": self.tables["OutboxTable"],
@@ -84,9 +72,7 @@ class Place:
         }
 
     def _table(self, logical_id: str) -> str:
-        properties = template().resources[logical_id]["Properties"]
-        known = {key: properties[key] for key in ("AttributeDefinitions", "BillingMode", "KeySchema")}
-        self.api["dynamodb"].create_table(TableName=f"{self.name}-{logical_id}", **known)
+        create_table(self.api["dynamodb"], logical_id, f"{self.name}-{logical_id}")
         return f"{self.name}-{logical_id}"
 
     def codes(self, account: str = "a-1") -> list[str]:
@@ -124,19 +110,9 @@ def place(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
     return made
 
 
-def load() -> ModuleType:
-    sys.modules.pop(MODULE, None)
-    return importlib.import_module(MODULE)
-
-
-def close(module: ModuleType) -> None:
-    module._loop.run_until_complete(module._opened.aclose())
-    module._loop.close()
-
-
 @pytest.fixture
 def function(place: Place) -> Iterator[ModuleType]:
-    module = load()
+    module = load(MODULE)
     yield module
     close(module)
 
@@ -432,7 +408,7 @@ def shown(function: ModuleType, secret: bytes) -> str:
 
 def test_beginning_does_not_wait_for_the_keys_of_tokens(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_JWKS", "s3://nowhere-at-all/jwks.json")
-    function = load()
+    function = load(MODULE)
     assert function.handler(batch(asked(1)), None) == NONE_FAILED
     with pytest.raises(SettingsError):
         function.handler(http_api_2(Call("GET", "/challenges/chl_1")), Context())
@@ -446,7 +422,7 @@ def test_the_contact_decides_how_codes_leave(place: Place, endpoint: str, monkey
     monkeypatch.setenv("ASSAY_CODES", "sns:,ses:")
     monkeypatch.setenv("ASSAY_CODES_FROM", "codes@example.com")
     resources.client("ses", endpoint).verify_email_identity(EmailAddress="codes@example.com")
-    function = load()
+    function = load(MODULE)
     shop, texts, letters = Caller(function, place), len(text_messages()), len(mails())
     for account, contact in (
         ("a-1", {"phone": PHONE}),
@@ -473,7 +449,7 @@ def test_the_contact_decides_how_codes_leave(place: Place, endpoint: str, monkey
 def test_a_message_that_is_refused_can_be_sent_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_CODES", "ses:")
     monkeypatch.setenv("ASSAY_CODES_FROM", "nobody@example.com")  # nobody has verified it
-    function = load()
+    function = load(MODULE)
     shop = Caller(function, place)
     shop("PUT", "/accounts/a-1/contact", {"email": MAIL})
     assert function.handler(batch(asked(1)), None) == NONE_FAILED
@@ -492,7 +468,7 @@ def test_senders_that_cannot_be(place: Place, monkeypatch: pytest.MonkeyPatch, v
     monkeypatch.setenv("ASSAY_CODES", "ses:")
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError):
-        load()
+        load(MODULE)
 
 
 # The environment
@@ -507,25 +483,25 @@ def test_without_its_environment_the_function_does_not_start(
 ) -> None:
     monkeypatch.delenv(f"ASSAY_{variable}")
     with pytest.raises(SettingsError, match=variable):
-        load()
+        load(MODULE)
 
 
 def test_without_its_key_the_function_does_not_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_INSTALLATION_KEY", "a-file")
     with pytest.raises(SettingsError, match="INSTALLATION_KEY"):
-        load()
+        load(MODULE)
     monkeypatch.setenv("ASSAY_INSTALLATION_KEY", f"secretsmanager:{place.secret}x")
     with pytest.raises(StorageError, match="ResourceNotFound"):
-        load()
+        load(MODULE)
     place.api["secretsmanager"].put_secret_value(SecretId=place.secret, SecretString="something else")
     monkeypatch.setenv("ASSAY_INSTALLATION_KEY", f"secretsmanager:{place.secret}")
     with pytest.raises(SealError):
-        load()
+        load(MODULE)
 
 
 def test_a_table_that_is_not_there(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_CHALLENGES_TABLE", "nowhere")
-    function = load()
+    function = load(MODULE)
     for event in (batch(asked(1)), SCHEDULE):
         with pytest.raises(StorageError):
             function.handler(event, Context(60_000))

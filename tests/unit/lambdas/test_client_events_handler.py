@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
@@ -23,25 +22,19 @@ from assay.errors import RequestError, SettingsError, StorageError
 from assay.identity.scopes import CLIENT_SCOPES, Role
 from local import tokens
 from local.aws import resources
-from local.aws.moto_server import moto, serving
-from tests.contract.installations import PATIENT_S, template
+from tests.contract.installations import PATIENT_S, create_table
 from tests.harness.client_events import Receiver, event, receiving
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
+from tests.harness.lambdas import batch, close, failed, load, token_settings
 from tests.template.invoke import outcome
 from tests.template.outcomes import EXPECTED, faults
 from tests.template.outcomes import event as sample
-from tests.unit.lambdas.test_post_auth_handler import POISON, batch, failed
+from tests.unit.lambdas.test_post_auth_handler import POISON
 
 MODULE = "functions.client_events.handler"
 NONE_FAILED = {"batchItemFailures": []}
 SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 LONG = 60_000
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with serving(moto()) as address:
-        yield address
 
 
 class Place:
@@ -53,18 +46,12 @@ class Place:
         self.dynamodb = resources.client("dynamodb", endpoint)
         self.tables = {table: f"{table}-{name}" for table in ("ClientEventsTable", "OutboxTable", "IdentityTable")}
         for table, own in self.tables.items():
-            properties = template().resources[table]["Properties"]
-            known = {key: properties[key] for key in ("AttributeDefinitions", "BillingMode", "KeySchema")}
-            self.dynamodb.create_table(TableName=own, **known)
+            create_table(self.dynamodb, table, own)
         topic = resources.client("sns", endpoint).create_topic(Name=name)["TopicArn"]
         secrets = resources.client("secretsmanager", endpoint)
         key = secrets.create_secret(Name=name, SecretString="k3Y" * 21 + "x")["ARN"]
-        (folder / "jwks.json").write_text(tokens.jwks(self.keys))
         self.environment = {
-            "ASSAY_JWKS": str(folder / "jwks.json"),
-            "ASSAY_TOKEN_ISSUER": tokens.ISSUER,
-            "ASSAY_TOKEN_AUDIENCE": tokens.AUDIENCE,
-            "ASSAY_IDENTITY_TABLE": self.tables["IdentityTable"],
+            **token_settings(self.keys, self.tables["IdentityTable"]),
             "ASSAY_CLIENT_EVENTS_TABLE": self.tables["ClientEventsTable"],
             "ASSAY_OUTBOX_TABLE": self.tables["OutboxTable"],
             "ASSAY_EVENTS_TOPIC": topic,
@@ -89,19 +76,9 @@ def place(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
     return made
 
 
-def load() -> ModuleType:
-    sys.modules.pop(MODULE, None)
-    return importlib.import_module(MODULE)
-
-
-def close(module: ModuleType) -> None:
-    module._loop.run_until_complete(module._opened.aclose())
-    module._loop.close()
-
-
 @pytest.fixture
 def function(place: Place) -> Iterator[ModuleType]:
-    module = load()
+    module = load(MODULE)
     yield module
     close(module)
 
@@ -202,11 +179,11 @@ def test_what_is_nothing_of_ours(function: ModuleType, given: object) -> None:
 def test_a_key_that_is_not_there_fails_no_batch(
     place: Place, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    function = load()
+    function = load(MODULE)
     subscribe(function, place, receiver.url)
     close(function)
     monkeypatch.setenv("ASSAY_INSTALLATION_KEY", "secretsmanager:nothing")
-    function = load()
+    function = load(MODULE)
     assert function.handler(frozen(1), Context(LONG)) == NONE_FAILED
     assert "events wait for the schedule" in caplog.text
     with pytest.raises(StorageError, match="ResourceNotFoundException"):
@@ -218,7 +195,7 @@ def test_a_key_that_is_not_there_fails_no_batch(
 
 def test_a_table_that_is_not_there_fails_the_batch(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_CLIENT_EVENTS_TABLE", "nowhere")
-    function = load()
+    function = load(MODULE)
     for given in (frozen(1), SCHEDULE):
         with pytest.raises(StorageError):
             function.handler(given, Context(LONG))
@@ -228,7 +205,7 @@ def test_a_table_that_is_not_there_fails_the_batch(place: Place, monkeypatch: py
 
 def test_on_private_addresses_only_where_it_is_allowed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_ALLOW_LOCAL_WEBHOOKS", "false")
-    function = load()
+    function = load(MODULE)
     for url in ("http://127.0.0.1:9/", "https://127.0.0.1:8443/", "https://localhost/", "https://10.0.0.8/"):
         refused = call(function, place, "POST", "/webhooks", {"url": url, "events": "all"})
         assert (refused.status, refused.json()["errors"][0]["field"]) == (422, "url")
@@ -241,12 +218,12 @@ def test_without_its_environment_the_function_does_not_start(
 ) -> None:
     monkeypatch.delenv(variable)
     with pytest.raises(SettingsError, match=variable):
-        load()
+        load(MODULE)
 
 
 def test_recording_does_not_wait_for_the_keys_of_tokens(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_JWKS", "s3://nowhere-at-all/jwks.json")
-    function = load()
+    function = load(MODULE)
     assert function.handler(frozen(1), Context(LONG)) == NONE_FAILED
     with pytest.raises(SettingsError):
         function.handler(http_api_2(Call("GET", "/events")), Context(LONG))

@@ -1,6 +1,5 @@
 """The Lambda entry over moto: batches of the queue, the hourly look, the API's requests."""
 
-import importlib
 import json
 import logging
 import os
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from assay.adapters.aws import outbox
 from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.errors import RequestError, SettingsError, StorageError
 from assay.features.windows import DAY
@@ -23,12 +21,11 @@ from assay.moments import microseconds, moment, now
 from functions.post_auth_intelligence.aws import MAX_ROWS
 from functions.post_auth_intelligence.drift_report import DriftReport
 from local import tokens
-from local.aws import resources
-from local.aws.moto_server import moto, serving
 from local.embedded import MODELS
 from tests.contract.faults import Faults
-from tests.contract.installations import PATIENT_S, AwsInstallation
+from tests.contract.installations import AwsInstallation
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
+from tests.harness.lambdas import batch, close, failed, load, token_settings
 from tests.template.invoke import outcome
 from tests.template.outcomes import EXPECTED, faults
 from tests.template.outcomes import event as sample
@@ -58,29 +55,6 @@ def verdict(transaction: str, **changes: object) -> dict[str, object]:
     return {**given, "decided_at": "2026-11-21T12:00:00.123456Z", **changes}
 
 
-def batch(*bodies: object) -> dict[str, Any]:
-    """As Lambda polls it from SQS."""
-    records = [
-        {
-            "messageId": f"message-{number}",
-            "receiptHandle": "AQEB",
-            "body": text,
-            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1795262400000"},
-            "messageAttributes": {},
-            "md5OfBody": "",
-            "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue",
-            "awsRegion": "us-east-1",
-        }
-        for number, text in enumerate(bodies)
-    ]
-    return {"Records": records}
-
-
-def failed(*numbers: int) -> dict[str, list[dict[str, str]]]:
-    return {"batchItemFailures": [{"itemIdentifier": f"message-{number}"} for number in numbers]}
-
-
 def event(kind: str, data: dict[str, object], actor: str = "shop") -> str:
     """Of any other kind."""
     about = {"event": kind, "version": 1, "id": "evt_1", "client_id": actor, "occurred_at": "2026-11-21T12:00:00Z"}
@@ -94,31 +68,6 @@ def labelled(transaction: str) -> str:
 def final(transaction: str, outcome: str = "failed") -> str:
     reason = f"step_up_{outcome}"
     return event("decision.final", {"transaction_id": transaction, "challenge_id": "chl_1", "reason": reason})
-
-
-@pytest.fixture(scope="module")
-def faulty() -> Iterator[tuple[str, Faults]]:
-    """moto's address, and what makes it fail."""
-    made = Faults(moto())
-    with serving(made) as address:
-        yield address, made
-
-
-@pytest.fixture
-def broken(faulty: tuple[str, Faults]) -> Iterator[Faults]:
-    """What makes moto fail during this test."""
-    yield faulty[1]
-    faulty[1].clear()
-
-
-@pytest.fixture
-def aws(faulty: tuple[str, Faults], broken: Faults, monkeypatch: pytest.MonkeyPatch) -> AwsInstallation:
-    """Tables and a topic."""
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    for variable, value in {"AWS_ENDPOINT_URL": faulty[0], **resources.CREDENTIALS}.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
-    return AwsInstallation()
 
 
 @pytest.fixture
@@ -135,13 +84,8 @@ def archive(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(aws: AwsInstallation, keys: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The function's."""
-    jwks = keys.parent / "jwks.json"
-    jwks.write_text(tokens.jwks(keys))
     given = {
-        "ASSAY_JWKS": str(jwks),
-        "ASSAY_TOKEN_ISSUER": tokens.ISSUER,
-        "ASSAY_TOKEN_AUDIENCE": tokens.AUDIENCE,
-        "ASSAY_IDENTITY_TABLE": aws.tables["Identity"],
+        **token_settings(keys, aws.tables["Identity"]),
         "ASSAY_RELEASES": str(MODELS / "releases"),
         "ASSAY_ARCHIVE": str(archive),
         "ASSAY_DECISIONS_TABLE": aws.tables["Decisions"],
@@ -155,20 +99,9 @@ def environment(aws: AwsInstallation, keys: Path, archive: Path, monkeypatch: py
     return monkeypatch
 
 
-def load() -> ModuleType:
-    """As a new process would."""
-    sys.modules.pop(MODULE, None)
-    return importlib.import_module(MODULE)
-
-
-def close(module: ModuleType) -> None:
-    module._loop.run_until_complete(module._opened.aclose())
-    module._loop.close()
-
-
 @pytest.fixture
 def function(environment: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    module = load()
+    module = load(MODULE)
     yield module
     close(module)
 
@@ -388,14 +321,14 @@ def test_without_its_environment_the_function_does_not_start(environment: pytest
         with environment.context() as patch:
             patch.delenv(f"ASSAY_{name}")
             with pytest.raises(SettingsError, match=f"ASSAY_{name}"):
-                load()
+                load(MODULE)
 
 
 def test_a_bucket_that_cannot_be_reached(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("AWS_ENDPOINT_URL_S3", raising=False)
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     environment.setenv("ASSAY_ARCHIVE", "s3://bucket/prefix")
-    function = load()
+    function = load(MODULE)
     with pytest.raises(StorageError):
         function.handler(batch(body("a")), None)
     close(function)
@@ -493,7 +426,7 @@ def test_tables_that_do_not_answer_are_a_503(
 
 def test_events_do_not_wait_for_the_keys_of_tokens(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("ASSAY_JWKS", "s3://nowhere-at-all/jwks.json")
-    function = load()
+    function = load(MODULE)
     assert function.handler(batch(body("a")), None) == NONE_FAILED
     with pytest.raises(SettingsError):
         function.handler(http_api_2(Call("GET", "/feedback/a")), Context())
