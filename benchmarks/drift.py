@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assay.adapters.sqlite.schema import open_database
+from assay.intelligence.drift_report import DriftReport, Level
 from assay.intelligence.reference import FILE, Category, Distribution, load_reference
 from assay.intelligence.scored_table import FEATURES
 from assay.release import Release
@@ -30,10 +31,9 @@ from benchmarks import drift_history, machine, product
 from benchmarks.drift_history import Change, History, history, moment
 from benchmarks.figures import Figure, Settings
 from benchmarks.timing import median, tidy
-from functions.post_auth_intelligence import patterns
-from functions.post_auth_intelligence.drift_cells import step_end
-from functions.post_auth_intelligence.drift_check import DriftCheck, crossing, policy_of
-from functions.post_auth_intelligence.drift_report import DriftReport, Level
+from functions.intelligence import patterns
+from functions.intelligence.drift_cells import step_end
+from functions.intelligence.drift_check import DriftCheck, crossing, policy_of
 from local.embedded import Places
 from local.history import scored_frames, scored_table
 

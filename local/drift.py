@@ -10,13 +10,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from assay.intelligence.drift_report import DriftReport, Level, Measurement
 from assay.intelligence.reports import DRIFT, StoredReport
 from assay.moments import microseconds
 from assay.release import Release
 from assay.schemas.event import Event
-from functions.post_auth_intelligence.drift_cells import step_end
-from functions.post_auth_intelligence.drift_check import DriftCheck, crossing, policy_of
-from functions.post_auth_intelligence.drift_report import DriftReport, Level, Measurement
+from functions.intelligence.drift_cells import step_end
+from functions.intelligence.drift_check import DriftCheck, crossing, policy_of
 from local.history import Source, newest, scored_frames
 from local.labels import labels_table
 from local.reports import record

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from assay.intelligence.patterns_report import Growth, PatternReport
 from assay.intelligence.reports import PATTERNS, StoredReport
 from assay.moments import microseconds, moment
 from assay.schemas.event import Event
-from functions.post_auth_intelligence import patterns
-from functions.post_auth_intelligence.patterns_report import Growth, PatternReport
+from functions.intelligence import patterns
 from local.history import Source, newest, scored_table
 from local.labels import labels_table
 from local.reports import record

@@ -65,7 +65,7 @@ class Function:
 
         Raises `AssayError`; then the next run makes up for it.
         """
-        from functions.post_auth_intelligence.looking import Looker  # polars: neither the queue nor the API needs it
+        from functions.intelligence.looking import Looker  # polars: neither the queue nor the API needs it
 
         self._champion.look()
         looker = Looker(self._archive, self.reports, self.labels, self._champion.current())

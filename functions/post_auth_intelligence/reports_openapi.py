@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from assay.http import openapi
-from functions.post_auth_intelligence.drift_report import DriftReport
-from functions.post_auth_intelligence.patterns_report import PatternReport
+from assay.intelligence.drift_report import DriftReport
+from assay.intelligence.patterns_report import PatternReport
 
 _STATUSES = openapi.problems(401, 403, 404, 503, s404="No report has been made yet")
 

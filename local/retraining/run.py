@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from assay.errors import AssayError, ChampionMoved, PolicyError, StorageError
+from assay.intelligence.drift_report import DriftReport, Level
 from assay.intelligence.reports import DRIFT
 from assay.intelligence.retraining_policy import RetrainingPolicy
 from assay.policy import FILE, Policy
@@ -23,7 +24,6 @@ from assay.release import Release
 from assay.release.keys import load_or_create_signing_key
 from assay.release.registry import challenger, pointer, set_challenger
 from assay.schemas.event import SYSTEM
-from functions.post_auth_intelligence.drift_report import DriftReport, Level
 from local.embedded import Places
 from local.labels import labels_table
 from local.registry import RegistryCommands

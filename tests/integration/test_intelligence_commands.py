@@ -20,6 +20,8 @@ from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.schema import open_database
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.alerts.config import load_config
+from assay.intelligence.drift_report import DriftReport
+from assay.intelligence.patterns_report import PatternReport
 from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
 from assay.intelligence.scored_table import FEATURES
 from assay.moments import microseconds
@@ -28,10 +30,8 @@ from assay.schemas.event import Event
 from assay.scored_event_archive import ScoredEventArchive
 from functions.alerts.routing import Router
 from functions.audit_log.recorder import read as read_entry
-from functions.post_auth_intelligence.drift_report import DriftReport
+from functions.intelligence.looking import Looker
 from functions.post_auth_intelligence.events import read_recorded as read
-from functions.post_auth_intelligence.looking import Looker
-from functions.post_auth_intelligence.patterns_report import PatternReport
 from local.cli import app
 from local.embedded import MODELS, Places, open_champion
 from local.intelligence import Intelligence, run_apart

@@ -10,13 +10,13 @@ import pytest
 
 from assay.errors import ReleaseError
 from assay.intelligence.drift_policy import DriftPolicy
+from assay.intelligence.drift_report import DriftReport, Level
 from assay.intelligence.reference import FILE
 from assay.release import Release
 from assay.release.manifest import FILES
 from assay.schemas.event import Event
-from functions.post_auth_intelligence.drift_cells import step_end
-from functions.post_auth_intelligence.drift_check import DriftCheck, crossing
-from functions.post_auth_intelligence.drift_report import DriftReport, Level
+from functions.intelligence.drift_cells import step_end
+from functions.intelligence.drift_check import DriftCheck, crossing
 from local.embedded import Places, open_champion
 from tests.harness.scored_rows import NOON, rows, with_values
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
-from functions.post_auth_intelligence.drift_measures import Share, difference, ks, psi, ratio
-from functions.post_auth_intelligence.drift_measures import _chi_squared_tail as chi_squared_tail
-from functions.post_auth_intelligence.drift_measures import _kolmogorov_tail as kolmogorov_tail
+from functions.intelligence.drift_measures import Share, difference, ks, psi, ratio
+from functions.intelligence.drift_measures import _chi_squared_tail as chi_squared_tail
+from functions.intelligence.drift_measures import _kolmogorov_tail as kolmogorov_tail
 
 SOME = settings(max_examples=40)
 COUNTS = st.lists(st.integers(0, 10_000), min_size=2, max_size=14)

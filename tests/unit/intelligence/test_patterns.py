@@ -14,8 +14,8 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from assay.features.profile import Profile
 from assay.features.rates import Rates
-from functions.post_auth_intelligence import patterns
-from functions.post_auth_intelligence.patterns_statistics import components, discoveries, growth, poisson_tail, wilson
+from functions.intelligence import patterns
+from functions.intelligence.patterns_statistics import components, discoveries, growth, poisson_tail, wilson
 from training.settings import default
 from training.simulator import START, simulate
 from training.simulator.events import SimulatedLogin, SimulatedTransaction, as_seen_login, as_transaction

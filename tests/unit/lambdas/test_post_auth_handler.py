@@ -16,10 +16,10 @@ from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.errors import RequestError, SettingsError, StorageError
 from assay.features.windows import DAY
 from assay.identity.scopes import Role
+from assay.intelligence.drift_report import DriftReport
 from assay.intelligence.reports import DRIFT, PATTERNS
 from assay.moments import microseconds, moment, now
 from functions.post_auth_intelligence.aws import MAX_ROWS
-from functions.post_auth_intelligence.drift_report import DriftReport
 from local import tokens
 from local.embedded import MODELS
 from tests.contract.faults import Faults

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assay.intelligence.drift_policy import DriftPolicy, Limits
-from functions.post_auth_intelligence import drift_measures as measures
-from functions.post_auth_intelligence.drift_measures import Counts, Distance, Share
-from functions.post_auth_intelligence.drift_report import Level
+from assay.intelligence.drift_report import Level
+from functions.intelligence.drift_measures import Counts, Distance, Share
+from functions.intelligence import drift_measures as measures
 
 Measure = Literal["psi", "ks", "ratio", "difference"]
 

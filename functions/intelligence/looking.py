@@ -11,6 +11,7 @@ import polars as pl
 
 from assay.features.windows import DAY
 from assay.intelligence import archived
+from assay.intelligence.drift_report import DriftReport
 from assay.intelligence.reports import DRIFT, PATTERNS, ReportStore, StoredReport
 from assay.intelligence.scored_table import IDENTITY, decode, empty
 from assay.labels.ports import LabelStore, Position
@@ -18,10 +19,9 @@ from assay.moments import microseconds, moment
 from assay.ports import Archive
 from assay.release import Release
 from assay.schemas.event import Event
-from functions.post_auth_intelligence import patterns
-from functions.post_auth_intelligence.drift_cells import step_end
-from functions.post_auth_intelligence.drift_check import DriftCheck, crossing, policy_of
-from functions.post_auth_intelligence.drift_report import DriftReport
+from functions.intelligence import patterns
+from functions.intelligence.drift_cells import step_end
+from functions.intelligence.drift_check import DriftCheck, crossing, policy_of
 
 AT_ONCE = 500
 LABELS = pl.Schema(

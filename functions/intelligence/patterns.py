@@ -8,9 +8,9 @@ from typing import Literal, TypeVar
 
 import polars as pl
 
+from assay.intelligence.patterns_report import Cluster, PatternReport, RulePair, Segment
 from assay.schemas.stages import Decision
-from functions.post_auth_intelligence import patterns_clusters, patterns_rules, patterns_segments
-from functions.post_auth_intelligence.patterns_report import Cluster, PatternReport, RulePair, Segment
+from functions.intelligence import patterns_clusters, patterns_rules, patterns_segments
 
 WINDOW_DAYS = 7
 FALSE_DISCOVERY_RATE = 0.05

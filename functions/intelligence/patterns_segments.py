@@ -8,8 +8,8 @@ from itertools import combinations, pairwise
 import numpy as np
 import polars as pl
 
-from functions.post_auth_intelligence.patterns_report import Growth, Segment
-from functions.post_auth_intelligence.patterns_statistics import discoveries, growth, poisson_tail, wilson
+from assay.intelligence.patterns_report import Growth, Segment
+from functions.intelligence.patterns_statistics import discoveries, growth, poisson_tail, wilson
 
 VALUES = ("channel", "auth_method", "geo_country", "currency", "transaction_type", "merchant_category")
 AMOUNT_BANDS = (10.0, 50.0, 200.0, 1000.0)

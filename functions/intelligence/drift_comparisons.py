@@ -9,8 +9,8 @@ from typing import Literal
 from assay.features.counterparty import LABEL_DELAY
 from assay.intelligence.drift_policy import WEEK_H, DriftPolicy
 from assay.schemas.stages import Decision
-from functions.post_auth_intelligence.drift_cells import HOUR
-from functions.post_auth_intelligence.drift_variables import (
+from functions.intelligence.drift_cells import HOUR
+from functions.intelligence.drift_variables import (
     CAUGHT,
     DECISIONS,
     MISSED,
@@ -18,7 +18,7 @@ from functions.post_auth_intelligence.drift_variables import (
     STOPPED,
     Variable,
 )
-from functions.post_auth_intelligence.drift_yardsticks import (
+from functions.intelligence.drift_yardsticks import (
     Yardstick,
     of_all_bins,
     of_ordered_bins,

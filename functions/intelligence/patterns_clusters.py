@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from functions.post_auth_intelligence.patterns_report import Cluster, Growth
-from functions.post_auth_intelligence.patterns_statistics import components, discoveries, growth, poisson_tail
+from assay.intelligence.patterns_report import Cluster, Growth
+from functions.intelligence.patterns_statistics import components, discoveries, growth, poisson_tail
 
 MOST_ACCOUNTS = 60
 """Of a device, an address or a counterparty that links: what more use is an agent, a carrier or a shop."""

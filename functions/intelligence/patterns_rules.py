@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from functions.post_auth_intelligence.patterns_report import Growth, RulePair
-from functions.post_auth_intelligence.patterns_statistics import discoveries, growth, poisson_tail
+from assay.intelligence.patterns_report import Growth, RulePair
+from functions.intelligence.patterns_statistics import discoveries, growth, poisson_tail
 
 COLUMNS = ("triggered_rules",)
 LEAST_BOTH = 10

@@ -15,8 +15,8 @@ from assay.features.counterparty import LABEL_DELAY
 from assay.intelligence.drift_policy import DriftPolicy
 from assay.intelligence.reference import Category, Reference
 from assay.moments import microseconds, moment
-from functions.post_auth_intelligence.drift_measures import Counts
-from functions.post_auth_intelligence.drift_variables import NONE, Bins, Variable
+from functions.intelligence.drift_measures import Counts
+from functions.intelligence.drift_variables import NONE, Bins, Variable
 
 HOUR = 3_600_000_000
 ALL = "all"

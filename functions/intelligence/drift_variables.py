@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.intelligence.reference import Category, Distribution, Reference
 from assay.schemas.stages import Decision
-from functions.post_auth_intelligence.drift_measures import Counts
+from functions.intelligence.drift_measures import Counts
 
 Bins = NDArray[np.int64]
 Kind = Literal["feature", "score", "decision", "outcome"]

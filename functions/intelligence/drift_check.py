@@ -9,18 +9,18 @@ import numpy as np
 import polars as pl
 
 from assay.intelligence.drift_policy import DriftPolicy
+from assay.intelligence.drift_report import DRIFT_DETECTED, DriftReport, Level, Measurement
 from assay.intelligence.reference import FILE, load_reference
 from assay.moments import microseconds, moment
 from assay.policy import FILE as POLICY
 from assay.policy import Policy
 from assay.release import Release
 from assay.schemas.event import SYSTEM, Event
-from functions.post_auth_intelligence.drift_cells import ALL, FRAUD, HOUR, Cells, dimensions_of, marked
-from functions.post_auth_intelligence.drift_comparisons import Comparison, comparisons, reach
-from functions.post_auth_intelligence.drift_measures import Counts
-from functions.post_auth_intelligence.drift_report import DRIFT_DETECTED, DriftReport, Level, Measurement
-from functions.post_auth_intelligence.drift_variables import DECISIONS, OUTCOME, variables_of
-from functions.post_auth_intelligence.drift_yardsticks import Found
+from functions.intelligence.drift_cells import ALL, FRAUD, HOUR, Cells, dimensions_of, marked
+from functions.intelligence.drift_comparisons import Comparison, comparisons, reach
+from functions.intelligence.drift_measures import Counts
+from functions.intelligence.drift_variables import DECISIONS, OUTCOME, variables_of
+from functions.intelligence.drift_yardsticks import Found
 
 NEEDED = ("client_id", "transaction_id", "occurred_at", "decision", "release_hash", "is_early_exit")
 MAX_FACTS = 20
