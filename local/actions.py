@@ -11,12 +11,12 @@ from assay.accounts.ports import KEPT
 from assay.adapters.sqlite.accounts import SqliteAccountStore
 from assay.adapters.sqlite.card_orders import SqliteCardOrderStore
 from assay.adapters.sqlite.ledger import SqliteLedger
-from assay.errors import StorageError
 from assay.release import Release
 from functions.action_layer import bootstrap
 from functions.action_layer.accounts import Accounts
 from functions.action_layer.cards import CardDelivery
 from local.background import Periodic
+from local.ledger import with_ledger
 
 IDLE_S = 0.2
 """Between looks at what is due: a block should not wait."""
@@ -65,12 +65,6 @@ class Actions:
                 await asyncio.sleep(FORGET_PAUSE_S)
 
 
-async def redrive(database: Path) -> int:
+def redrive(database: Path) -> int:
     """Makes the dead orders pending; a server that is running carries them out. Raises `StorageError`."""
-    if not database.exists():
-        raise StorageError(f"{database}: there is no database")
-    ledger = SqliteLedger(database)
-    try:
-        return await SqliteCardOrderStore(ledger).redrive(moments.now())
-    finally:
-        await ledger.close()
+    return with_ledger(database, lambda ledger: SqliteCardOrderStore(ledger).redrive(moments.now()))

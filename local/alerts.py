@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ from assay.adapters.sqlite.alerts import SqliteAlertStore
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.alerts.config import FILE, AlertsConfig, AlertsError, default, load_config
 from assay.alerts.ports import Mailer
-from assay.errors import StorageError
 from assay.release import Release
 from assay.rules.ruleset import FILE as RULES
 from assay.rules.ruleset import RuleSet
@@ -21,6 +19,7 @@ from functions.alerts import bootstrap
 from functions.alerts.consumer import AlertRecorder
 from functions.alerts.delivery import Delivery
 from local.background import Periodic
+from local.ledger import with_ledger
 
 IDLE_S = 1.0
 """Between looks at what is due."""
@@ -84,17 +83,7 @@ def check(path: Path, release: Release) -> str:
 
 def redrive(database: Path) -> int:
     """Makes the dead messages pending; a server that is running sends them. Raises `StorageError`."""
-    if not database.exists():
-        raise StorageError(f"{database}: there is no database")
-    return asyncio.run(_redrive(database))
-
-
-async def _redrive(database: Path) -> int:
-    ledger = SqliteLedger(database)
-    try:
-        return await SqliteAlertStore(ledger).redrive(moments.now())
-    finally:
-        await ledger.close()
+    return with_ledger(database, lambda ledger: SqliteAlertStore(ledger).redrive(moments.now()))
 
 
 def _read(path: Path) -> AlertsConfig:

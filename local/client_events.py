@@ -11,7 +11,6 @@ from assay import moments
 from assay.adapters.sqlite.client_events import SqliteDeliveryStore, SqliteFeedStore
 from assay.adapters.sqlite.client_events_webhooks import SqliteWebhookStore
 from assay.adapters.sqlite.ledger import SqliteLedger
-from assay.errors import StorageError
 from assay.identity.access import Access
 from assay.sealing import InstallationKey
 from assay.webhooks.sender import WebhookSender
@@ -20,6 +19,7 @@ from functions.client_events.consumer import ClientEventRecorder
 from functions.client_events.delivery import Deliveries
 from functions.client_events.webhooks import Webhooks
 from local.background import Periodic
+from local.ledger import with_ledger
 
 IDLE_S = 0.2
 """Between looks at what is due."""
@@ -66,12 +66,6 @@ class ClientEvents:
         await self._feed.purge(moments.now())
 
 
-async def redrive(database: Path) -> int:
+def redrive(database: Path) -> int:
     """Makes the dead deliveries pending; a server that is running sends them. Raises `StorageError`."""
-    if not database.exists():
-        raise StorageError(f"{database}: there is no database")
-    ledger = SqliteLedger(database)
-    try:
-        return await SqliteDeliveryStore(ledger).redrive(moments.now())
-    finally:
-        await ledger.close()
+    return with_ledger(database, lambda ledger: SqliteDeliveryStore(ledger).redrive(moments.now()))

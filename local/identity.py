@@ -134,11 +134,8 @@ def refusals() -> Iterator[None]:
 
 async def _with_ledger(places: Places, work: Callable[[SqliteLedger], Awaitable[Answer]]) -> Answer:
     places.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ledger = SqliteLedger(places.database)
-    try:
+    async with SqliteLedger(places.database) as ledger:
         return await work(ledger)
-    finally:
-        await ledger.close()
 
 
 def _told(problem: Problem) -> IdentityError:

@@ -68,8 +68,5 @@ def trusted_keys(places: Places) -> list[Ed25519PublicKey]:
 async def tell(places: Places, moves: Iterable[Move]) -> None:
     """Announces moves in the installation's file, beside a running server or without one. Raises `StorageError`."""
     places.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ledger = SqliteLedger(places.database)
-    try:
+    async with SqliteLedger(places.database) as ledger:
         await announce(ledger, moves)
-    finally:
-        await ledger.close()

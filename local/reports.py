@@ -11,6 +11,7 @@ from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.errors import StorageError
 from assay.intelligence.reports import StoredReport
 from assay.schemas.event import Event
+from local.ledger import with_ledger
 
 Make = Callable[[bytes | None], tuple[StoredReport, list[Event]] | None]
 """Of the report before, the next one and what is to be announced; None: there is nothing new to look at."""
@@ -23,21 +24,15 @@ def record(database: Path, kind: str, make: Make) -> bytes | None:
     one meanwhile.
     """
 
-    async def work() -> bytes | None:
-        ledger = SqliteLedger(database)
-        try:
-            store = SqliteReportStore(ledger)
-            before = await store.newest(kind)
-            made = await asyncio.to_thread(make, None if before is None else before.body)
-            if made is None:
-                return None if before is None else before.body
-            report, events = made
-            if not await store.replace(kind, before, report, events):
-                raise StorageError(f"{kind}: another report was kept meanwhile")
-            return report.body
-        finally:
-            await ledger.close()
+    async def work(ledger: SqliteLedger) -> bytes | None:
+        store = SqliteReportStore(ledger)
+        before = await store.newest(kind)
+        made = await asyncio.to_thread(make, None if before is None else before.body)
+        if made is None:
+            return None if before is None else before.body
+        report, events = made
+        if not await store.replace(kind, before, report, events):
+            raise StorageError(f"{kind}: another report was kept meanwhile")
+        return report.body
 
-    if not database.is_file():
-        raise StorageError(f"{database}: there is no database")
-    return asyncio.run(work())
+    return with_ledger(database, work)

@@ -33,11 +33,8 @@ def bucket_anchor(table: str) -> ReadAnchor:
     from assay.adapters.aws.clients import Clients
 
     async def read() -> AuditAnchor:
-        clients = Clients()
-        try:
+        async with Clients() as clients:
             return await DynamoAuditAnchorStore(await clients.open("dynamodb"), table).read()
-        finally:
-            await clients.close()
 
     return read
 

@@ -10,9 +10,6 @@ from assay.adapters.aws.table import open_table
 
 async def redrive(accounts_table: str, outbox_table: str, events_topic: str) -> int:
     """Makes the dead orders pending; the function carries them out within a minute. Raises `StorageError`."""
-    clients = Clients()
-    try:
+    async with Clients() as clients:
         table = await open_table(clients, accounts_table, outbox_table, events_topic, "accounts")
         return await DynamoCardOrderStore(table).redrive(moments.now())
-    finally:
-        await clients.close()

@@ -64,10 +64,7 @@ def rotate_keys(secret: str, jwks: str, events_topic: str, *, withdraw: bool) ->
 
 def _run(work: Callable[[Clients], Awaitable[Answer]]) -> Answer:
     async def with_clients() -> Answer:
-        clients = Clients()
-        try:
+        async with Clients() as clients:
             return await work(clients)
-        finally:
-            await clients.close()
 
     return asyncio.run(with_clients())

@@ -18,13 +18,10 @@ async def publish(moves: Iterable[Move], outbox_table: str, events_topic: str) -
 
     An event that was announced already comes again with the same id: consumers know it, the audit log keeps the first.
     """
-    clients = Clients()
-    try:
+    async with Clients() as clients:
         dynamodb = await clients.open("dynamodb")
         outbox = DynamoOutbox(dynamodb, outbox_table, SnsEvents(await clients.open("sns"), events_topic))
         events = [(event_of(move), move.at) for move in moves]
         entries = [outbox.entry(event.client_id, event.id, event.to_json(), at) for event, at in events]
         await transact(dynamodb, [put for _, put in entries], "release")
         await asyncio.gather(*(outbox.deliver_soon(event) for event, _ in entries))
-    finally:
-        await clients.close()

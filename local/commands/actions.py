@@ -34,5 +34,5 @@ def actions_redrive(
         else:
             from local.actions import redrive
 
-            redriven = asyncio.run(redrive(Places(data_dir).database))
+            redriven = redrive(Places(data_dir).database)
         typer.echo(f"{redriven} orders will be tried again")

@@ -20,9 +20,8 @@ def group() -> None:
 @app.command("redrive")
 def events_redrive(data_dir: DataDir = Path("var")) -> None:
     """Push what webhooks did not take once more; the running server does. Example: assay events redrive"""
-    import asyncio
 
     from local.client_events import redrive
 
     with clear_errors():
-        typer.echo(f"{asyncio.run(redrive(Places(data_dir).database))} deliveries are pending again")
+        typer.echo(f"{redrive(Places(data_dir).database)} deliveries are pending again")

@@ -68,8 +68,7 @@ def fill(places: Places, release: Release, events: Iterable[Event | SimulatedLab
 
 async def label(places: Places, release: Release, labels: Sequence[SimulatedLabel], client: str) -> int:
     """Takes the labels at their own times; how many there are in effect. Raises `StorageError`."""
-    ledger = SqliteLedger(places.database)
-    try:
+    async with SqliteLedger(places.database) as ledger:
         limits, clock = Policy.load(release.read(FILE)).feedback, [0]
         feedback = Feedback(SqliteSubjects(ledger), SqliteLabelStore(ledger), limits, lambda: clock[0])
         for one in labels:
@@ -79,8 +78,6 @@ async def label(places: Places, release: Release, labels: Sequence[SimulatedLabe
                 [LabelRequest(transaction_id=one.transaction_id, label=Label.FRAUD_CONFIRMED)],
             )
         return len(labels)
-    finally:
-        await ledger.close()
 
 
 class _Filler:

@@ -36,6 +36,12 @@ class Clients:
         self.session = get_session()
         self._opened = AsyncExitStack()
 
+    async def __aenter__(self) -> Clients:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def open(self, service: str, config: AioConfig | None = None) -> Any:  # noqa: ANN401 - made at run time
         """A client of the service ("dynamodb", "sns", "lambda" ...). `config`: `patient()` if none is given."""
         made = self.session.create_client(service, config=config or patient())

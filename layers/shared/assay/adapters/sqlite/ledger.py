@@ -48,6 +48,12 @@ class SqliteLedger:
         self.reader = open_reader(path)
         self.commits = GroupCommit(writer)
 
+    async def __aenter__(self) -> SqliteLedger:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def close(self) -> None:
         """Waits for commits under way, then closes the file."""
         await self.commits.close()
