@@ -8,17 +8,8 @@ from botocore.exceptions import ClientError
 
 from assay.adapters.aws.clients import code_of, storage_errors
 from assay.adapters.aws.profile_items import counted_place
-from assay.features.transaction import MONEY_SCALE
+from assay.labels.decided import Counted, subject_of
 from assay.labels.records import Subject
-from assay.schemas.scored import View
-
-
-class _Verdict(View):
-    """Of `FraudVerdict`."""
-
-    decision: str
-    fraud_score: float | None
-    triggered_rules: list[str]
 
 
 class DynamoSubjects:
@@ -35,22 +26,15 @@ class DynamoSubjects:
         item = await self._get(client_id, transaction_id)
         if item is None:
             return None
-        verdict = _Verdict.model_validate_json(bytes(item["verdict"]["B"]))
-        decided_at, amount = int(item["decided_at"]["N"]), _number(item, "amount")
-        time = _number(item, "time")
-        return Subject(
-            client_id=client_id,
-            transaction_id=transaction_id,
-            time=decided_at if time is None else time,
-            decided_at=decided_at,
-            decision=verdict.decision,
-            fraud_score=verdict.fraud_score,
-            rules=tuple(verdict.triggered_rules),
-            amount=None if amount is None else amount / MONEY_SCALE,
+        counted = Counted(
+            time=_number(item, "time"),
+            amount=_number(item, "amount"),
             account=_text(item, "account"),
             device=_text(item, "device"),
             counterparty=_text(item, "counterparty"),
         )
+        verdict = bytes(item["verdict"]["B"])
+        return subject_of(client_id, transaction_id, int(item["decided_at"]["N"]), verdict, counted)
 
     async def record_label(self, client_id: str, transaction_id: str, *, is_fraud: bool) -> None:
         """From now on the transaction's counterparty counts it as fraud, or does not.

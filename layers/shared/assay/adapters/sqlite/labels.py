@@ -10,10 +10,9 @@ from pydantic import TypeAdapter
 
 from assay.adapters.sqlite.ledger import INSERT_EVENT, SqliteLedger
 from assay.errors import StorageError
-from assay.features.transaction import MONEY_SCALE
+from assay.labels.decided import Counted, subject_of
 from assay.labels.ports import Position
 from assay.labels.records import Labelling, Outcome, Sent, Subject, Taken, event_of, take
-from assay.schemas.scored import View
 
 GET = "SELECT record FROM labels WHERE client_id = ? AND transaction_id = ?"
 PUT = "INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -35,14 +34,6 @@ SUBJECT = (
 _LABELLING = TypeAdapter(Labelling)
 
 
-class _Verdict(View):
-    """Of `FraudVerdict`."""
-
-    decision: str
-    fraud_score: float | None
-    triggered_rules: list[str]
-
-
 class SqliteSubjects:
     """The transactions that this installation has decided."""
 
@@ -54,21 +45,8 @@ class SqliteSubjects:
         rows = _rows(self._ledger.reader, SUBJECT, client_id, transaction_id)
         if not rows:
             return None
-        decided_at, body, time, amount, account, device, counterparty = rows[0]
-        verdict = _Verdict.model_validate_json(body)
-        return Subject(
-            client_id=client_id,
-            transaction_id=transaction_id,
-            time=decided_at if time is None else time,
-            decided_at=decided_at,
-            decision=verdict.decision,
-            fraud_score=verdict.fraud_score,
-            rules=tuple(verdict.triggered_rules),
-            amount=None if amount is None else amount / MONEY_SCALE,
-            account=account,
-            device=device,
-            counterparty=counterparty,
-        )
+        decided_at, verdict, *counted = rows[0]
+        return subject_of(client_id, transaction_id, decided_at, verdict, Counted(*counted))
 
 
 class SqliteLabelStore:
