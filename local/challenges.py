@@ -8,7 +8,7 @@ from assay.adapters.sqlite.challenges import SqliteChallengeStore, SqliteFactorS
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.challenges.ports import OtpSender
 from assay.identity.access import Access
-from assay.policy import FILE, Policy
+from assay.policy import Policy
 from assay.release import Release
 from assay.sealing import InstallationKey
 from functions.challenges.app import Api, routes
@@ -26,8 +26,9 @@ class Challenges:
     def __init__(
         self, release: Release, ledger: SqliteLedger, sender: OtpSender, key: InstallationKey, access: Access
     ) -> None:
-        limits = Policy.load(release.read(FILE)).challenge
+        limits = Policy.of(release).challenge
         parts = build(SqliteChallengeStore(ledger), SqliteFactorStore(ledger), sender, key, limits)
+        self.service = parts.challenges
         self.opener = ChallengeOpener(parts.challenges)
         self.routes: list[Route] = routes(Api(parts.challenges, parts.contacts, parts.apps, access))
         self._sweeping = Periodic("challenges that are overdue", parts.challenges.sweep, SWEEP_S)

@@ -199,7 +199,8 @@ class Embedded:
         )
         self.releases = Releases(places, release, self.ledger, notes)
         self.releases.decide_by(self.pipeline, stages_of)
-        self.releases.champion.follow(self.labels.prepare)
+        for part_of_policy in (self.actions.consumer, self.challenges.service, self.labels):
+            self.releases.champion.follow_policy(part_of_policy.decide_by)
         parts = [
             routes(Api(self.pipeline, profile, access, self._readiness, notes)),
             user_routes(identity.build(self.ledger, revocations, access, places.keys)),

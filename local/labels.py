@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from assay.identity import scopes
 from assay.identity.access import Access
 from assay.identity.records import Status, normal_email
 from assay.intelligence.reports import ReportStore
+from assay.policy import Policy
 from assay.problems import Problem
 from assay.release import Release
 from functions.post_auth_intelligence.app import Api, rule_feedback
@@ -62,14 +62,9 @@ class Labels:
         self.step_ups = StepUpRecorder(step_ups)
         self.api = Api(Feedback(SqliteSubjects(ledger), store, limits), step_ups, reports, access)
 
-    def prepare(self, release: Release) -> Callable[[], None]:
-        """What makes another release's policy hold. Raises `PolicyError`, `ReleaseError`."""
-        limits = limits_of(release)
-
-        def switch() -> None:
-            self.api.feedback.limits = self.consumer.policy = limits
-
-        return switch
+    def decide_by(self, policy: Policy) -> None:
+        """Of another release, from now on. From any thread."""
+        self.api.feedback.limits = self.consumer.policy = policy.feedback
 
 
 def import_file(database: Path, release: Release, file: Path, email: str, client_id: str | None) -> ImportReport:

@@ -17,7 +17,7 @@ from assay.adapters.aws.secrets import read_secrets
 from assay.adapters.aws.table import Table, open_table
 from assay.adapters.cards_http import HttpCardManagement, SecretSource, parse_secret, secret_in
 from assay.errors import SettingsError
-from assay.release.served import served_champion
+from assay.release.champion import Champion
 from assay.webhooks.signing import Secret
 from functions.action_layer.accounts import Accounts
 from functions.action_layer.bootstrap import UNSIGNED, Settings, build
@@ -34,13 +34,14 @@ FRESH_S = 60.0
 class Function:
     """What the entry point does. It belongs to one event loop, and lives as long as the process."""
 
-    def __init__(self, settings: Settings, table: Table, cards: CardManagement) -> None:
+    def __init__(self, settings: Settings, champion: Champion, table: Table, cards: CardManagement) -> None:
         """Raises `PolicyError`, `ReleaseError`."""
         self._settings = settings
         self._dynamodb = table.client
         store = DynamoAccountStore(table)
         self.accounts = Accounts(store)
-        self.layer = build(store, self.accounts, served_champion(settings.releases).current())
+        self.layer = build(store, self.accounts, champion.current())
+        champion.follow_policy(self.layer.decide_by)
         self.delivery = CardDelivery(DynamoCardOrderStore(table), self.accounts, cards)
 
     async def app(self) -> Starlette:
@@ -74,12 +75,12 @@ class KeptSecret:
             return self._secret
 
 
-async def open_function(settings: Settings, undo: AsyncExitStack) -> Function:
+async def open_function(settings: Settings, champion: Champion, undo: AsyncExitStack) -> Function:
     """The function over what the settings name; `undo` closes it. Raises `AssayError`."""
     clients = Clients()
     undo.push_async_callback(clients.close)
     table = await open_table(clients, settings.accounts_table, settings.outbox_table, settings.events_topic, "accounts")
-    return Function(settings, table, await _open_cards(settings, clients, undo))
+    return Function(settings, champion, table, await _open_cards(settings, clients, undo))
 
 
 async def _open_cards(settings: Settings, clients: Clients, undo: AsyncExitStack) -> CardManagement:

@@ -8,7 +8,7 @@ from pathlib import Path
 import assay.settings
 from assay.accounts.ports import AccountStore, CardManagement
 from assay.errors import SettingsError
-from assay.policy import FILE, Policy
+from assay.policy import Policy
 from assay.release import Release
 from functions.action_layer.accounts import Accounts
 from functions.action_layer.consumer import ActionLayer
@@ -33,7 +33,7 @@ class Settings(assay.settings.AccessSettings):
 
 def build(store: AccountStore, accounts: Accounts, release: Release) -> ActionLayer:
     """The consumer, by the release's policy. Raises `PolicyError`, `ReleaseError`."""
-    return ActionLayer(accounts, store, Policy.load(release.read(FILE)).actions)
+    return ActionLayer(accounts, store, Policy.of(release).actions)
 
 
 async def open_cards(place: str, secret: Path | None, opened: AsyncExitStack) -> CardManagement:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from assay import moments
 from assay.accounts.ports import AccountStore, Action, Effect
-from assay.policy import Actions
+from assay.policy import Actions, Policy
 from assay.ports import OutboxEvent
 from assay.schemas.event import TRANSACTION_SCORED
 from assay.schemas.stages import Decision
@@ -32,6 +32,10 @@ class ActionLayer:
         self._store = store
         self._actions = actions
         self._now = now
+
+    def decide_by(self, policy: Policy) -> None:
+        """Of another release, from the next verdict on. From any thread."""
+        self._actions = policy.actions
 
     async def handle(self, events: Sequence[OutboxEvent]) -> None:
         """Acts on all of them, or raises: `PoisonEvent`, `StorageError`."""

@@ -13,6 +13,7 @@ from assay.adapters.aws.queue_batches import QueueBatches
 from assay.adapters.aws.schedules import Context, has_time, is_scheduled
 from assay.errors import AssayError
 from assay.http.on_demand import HttpOnDemand
+from assay.release.served import KeepingUp, served_champion
 from functions.action_layer.aws import open_function
 from functions.action_layer.bootstrap import Settings
 from functions.action_layer.events import read
@@ -20,15 +21,17 @@ from functions.action_layer.events import read
 log = logging.getLogger(__name__)
 
 
+_settings = Settings.from_environment()
+_champion = served_champion(_settings.releases)
 _loop = asyncio.new_event_loop()  # the process's one loop: clients that belong to it outlive an invocation
 _opened = AsyncExitStack()  # never closed: what is open ends with the process
-_function = _loop.run_until_complete(open_function(Settings.from_environment(), _opened))
+_function = _loop.run_until_complete(open_function(_settings, _champion, _opened))
 _http = HttpOnDemand(_function.app, _loop)
 _batches = QueueBatches("action_layer", read)
 _metrics = Metrics(namespace="Assay", service="action_layer")
 
 
-def handler(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arrive, and HTTP has an answer of its own
+def _answer(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arrive, and HTTP has an answer of its own
     """A batch: acts on its verdicts, answers with the ids of what cannot be read. The schedule: carries out orders.
 
     Raises `StorageError`, and then the whole batch comes again; `RequestError` for anything else.
@@ -57,3 +60,6 @@ def _carry_out(context: Context) -> dict[str, int]:
     _metrics.add_metric(name="Attempts", unit=MetricUnit.Count, value=attempts)
     _metrics.flush_metrics()
     return {"attempts": attempts}
+
+
+handler = KeepingUp(_champion, _answer)

@@ -13,8 +13,8 @@ from assay.adapters.aws.table import open_table
 from assay.challenges.ports import OtpSender
 from assay.challenges.scored import Asked
 from assay.errors import SettingsError
-from assay.policy import FILE, ChallengeLimits, Policy
-from assay.release.served import served_champion
+from assay.policy import Policy
+from assay.release.champion import Champion
 from functions.challenges.bootstrap import Parts, Settings, build, open_sender
 from functions.challenges.consumer import ChallengeOpener
 
@@ -51,7 +51,7 @@ class Function:
         return application(routes(Api(self.parts.challenges, self.parts.contacts, self.parts.apps, access)))
 
 
-async def open_function(settings: Settings, undo: AsyncExitStack) -> Function:
+async def open_function(settings: Settings, champion: Champion, undo: AsyncExitStack) -> Function:
     """The function over what the settings name; `undo` closes it. Raises `AssayError` with the reason."""
     clients = Clients()
     undo.push_async_callback(clients.close)
@@ -59,7 +59,9 @@ async def open_function(settings: Settings, undo: AsyncExitStack) -> Function:
     sender = await open_codes(settings, clients)
     place = (settings.challenges_table, settings.outbox_table, settings.events_topic)
     table = await open_table(clients, *place, "challenges")
-    parts = build(DynamoChallengeStore(table), DynamoFactorStore(table), sender, key, _limits(settings))
+    limits = Policy.of(champion.current()).challenge
+    parts = build(DynamoChallengeStore(table), DynamoFactorStore(table), sender, key, limits)
+    champion.follow_policy(parts.challenges.decide_by)
     return Function(settings, parts, table.client)
 
 
@@ -89,7 +91,3 @@ async def _open_mail(settings: Settings, clients: Clients) -> OtpSender:
 
     sender = checked_address(settings.codes_from, "ASSAY_CODES_FROM")
     return MailSender(SesMailer(await clients.open("sesv2", patient(TIMEOUT_S, attempts=1))), sender)
-
-
-def _limits(settings: Settings) -> ChallengeLimits:
-    return Policy.load(served_champion(settings.releases).current().read(FILE)).challenge

@@ -54,7 +54,7 @@ class Sending:
         self._contacts = contacts
         self._sender = sender
         self._key = key
-        self._limits = limits
+        self.limits = limits
         self._now = now
 
     async def first(self, challenge: Challenge) -> None:
@@ -73,7 +73,7 @@ class Sending:
             delivery = await self._send(challenge, lambda _: True)
         except LimitReached as limit:
             wait_s = max(1, -(-(limit.free_at - self._now()) // SECOND))
-            detail = f"The account was sent {self._limits.sends} codes; wait"
+            detail = f"The account was sent {self.limits.sends} codes; wait"
             raise Problem(429, "too_many_sends", detail, headers={"Retry-After": str(wait_s)}) from None
         except Undelivered as error:
             detail = "The code could not be sent; it counts as one sent"
@@ -118,10 +118,10 @@ class Sending:
 
     def _counted(self, sends: Sends, now: int) -> Sends:
         """With one more. Raises `LimitReached`."""
-        window = self._limits.sends_window_s * SECOND
+        window = self.limits.sends_window_s * SECOND
         times = recent(sends.times, now, window)
-        if len(times) >= self._limits.sends:
-            raise LimitReached(times[-self._limits.sends] + window)
+        if len(times) >= self.limits.sends:
+            raise LimitReached(times[-self.limits.sends] + window)
         return replace(sends, times=(*times, now), version=sends.version + 1)
 
     async def _note(self, sent: Challenge, delivery: Delivery, channel: str = "") -> None:

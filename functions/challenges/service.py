@@ -27,7 +27,7 @@ from assay.challenges.records import (
     tried,
 )
 from assay.challenges.scored import Asked
-from assay.policy import ChallengeLimits
+from assay.policy import ChallengeLimits, Policy
 from assay.problems import Problem
 from assay.schemas.base import is_token
 from assay.sealing import InstallationKey
@@ -68,6 +68,10 @@ class Challenges:
         self._key = key
         self._now = now
         self.limits = limits
+
+    def decide_by(self, policy: Policy) -> None:
+        """Of another release, from now on. From any thread."""
+        self.limits = self._sending.limits = policy.challenge
 
     async def open(self, asked: Asked) -> None:
         """Begins the challenge and sends its code, if it is not known already. Too late, it begins as expired."""

@@ -8,7 +8,7 @@ from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.release.registry import champion
 from local import tokens
 from local.aws.errors import TemplateError
-from local.aws.resources import Client
+from local.aws.resources import Client, client
 from local.embedded import Places
 
 SECRETS_MANAGER = "secretsmanager:"
@@ -21,6 +21,16 @@ routes:
     to: [duty@example.org]
 """
 """alerts.yaml. Nobody gets these mails: moto keeps them."""
+
+
+def publish_all(variables: Mapping[str, Mapping[str, str]], places: Places, link: str, endpoint: str) -> None:
+    """All of it. `link`: the API's address; `endpoint`: where AWS's services are."""
+    secrets, s3 = client("secretsmanager", endpoint), client("s3", endpoint)
+    publish(variables, places, s3)
+    publish_signing_keys(variables, places, secrets)
+    publish_card_secret(variables, places, secrets)
+    publish_alerts(variables, link, s3)
+    verify_senders(variables, client("sesv2", endpoint))
 
 
 def publish(variables: Mapping[str, Mapping[str, str]], places: Places, s3: Client) -> None:

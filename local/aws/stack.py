@@ -21,7 +21,7 @@ from local.aws.lambda_api import LambdaApi, is_error
 from local.aws.mappings import queue_mappings, schedules
 from local.aws.poller import Pollers, QueuePoller
 from local.aws.processes import Child, free_port, wait_until_open
-from local.aws.publish import publish, publish_alerts, publish_card_secret, publish_signing_keys, verify_senders
+from local.aws.publish import publish_all
 from local.aws.resources import CREDENTIALS, Client, Physical, Resources, client
 from local.aws.sam import Sam
 from local.aws.template import Template
@@ -124,12 +124,7 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
         variables = resources.variables()
         sam.variables.write_text(json.dumps(variables, indent=1))
         api_url = f"http://{LOOPBACK}:{choices.port}"
-        publish(variables, choices.places, client("s3", aws_url))
-        secrets = client("secretsmanager", aws_url)
-        publish_signing_keys(variables, choices.places, secrets)
-        publish_card_secret(variables, choices.places, secrets)
-        publish_alerts(variables, api_url, client("s3", aws_url))
-        verify_senders(variables, client("sesv2", aws_url))
+        publish_all(variables, choices.places, api_url, aws_url)
 
         say("starting the containers")
         lambdas = undo.enter_context(_containers(sam, sam.start_lambda(host, lambda_port)))

@@ -29,6 +29,7 @@ from tests.harness.waiting import eventually
 KEY = Ed25519PrivateKey.generate()
 FIRST = packaged().version
 VERDICTS_BETWEEN = 20
+_NUMBERS = count()
 
 
 @dataclass
@@ -89,6 +90,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     write_variant(models / "releases", "2027.1", KEY, policy=stricter)
     write_variant(models / "releases", "2027.2", KEY, rules=lambda rules: rules["rules"].pop())
     write_variant(models / "releases", "2027.3", Ed25519PrivateKey.generate())
+    write_variant(models / "releases", "2027.4", KEY, policy=lambda policy: policy.update(actions={"freeze": []}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_MODELS", str(models))
         with running_service(root / "data") as service:
@@ -136,6 +138,25 @@ def test_a_bad_release_is_refused_and_the_last_good_one_goes_on(world: World) ->
         eventually(lambda: world.ready() == {"status": "ready"})
     logged = world.service.log.read_text()
     assert logged.count("trusted keys") == 1, "told once"
+
+
+def test_what_follows_a_verdict_is_by_the_policy_of_the_release_too(world: World) -> None:
+    payment = json.loads((EVENTS / "score_blocked.json").read_text())
+
+    def frozen() -> int:
+        """Accounts that one decline by a rule has frozen."""
+        before, name = world.recorded("account.frozen"), f"follow-{next(_NUMBERS)}"
+        with world.service.client() as http:
+            answer = http.post("/score", json=payment | {"transaction_id": name, "account_id": name})
+        assert answer.json()["decision"] == "DECLINE"
+        state.drained(world.service.data)
+        return world.recorded("account.frozen") - before
+
+    assert frozen() == 1
+    assert world.assay("promote", "2027.4").exit_code == 0
+    eventually(lambda: frozen() == 0)
+    assert world.assay("rollback").exit_code == 0
+    eventually(lambda: frozen() == 1)
 
 
 def test_a_move_whose_command_ended_too_soon_is_announced_by_the_server(world: World) -> None:

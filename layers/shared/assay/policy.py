@@ -7,7 +7,7 @@ models' weight of evidence.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,9 @@ from assay.schemas.base import Contract, Finite, Probability, Token
 from assay.schemas.fields import Currency
 from assay.validation import validated
 from assay.yaml_file import load_mapping
+
+if TYPE_CHECKING:
+    from assay.release import Release
 
 FILE = "policy.yaml"
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -185,6 +188,11 @@ class Policy(Contract):
         _require(bands.medium.below <= bands.medium.above, "confidence.medium.below", "not above its own `above`")
         _require(self.stand_in.single <= self.stand_in.cumulative, "stand_in.single", "not above stand_in.cumulative")
         return self
+
+    @classmethod
+    def of(cls, release: Release) -> Policy:
+        """The release's. Raises `PolicyError`, `ReleaseError`."""
+        return cls.load(release.read(FILE))
 
     @classmethod
     def load(cls, text: str | bytes) -> Policy:

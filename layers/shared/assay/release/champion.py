@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+from functools import partial
 
 from assay.errors import AssayError, ReleaseError
+from assay.policy import Policy
 from assay.release.pointer import CHAMPION, Named, Pointer
 from assay.release.registry import Keys, Registry, open_named
 from assay.release.store import Release
@@ -61,6 +63,10 @@ class Champion:
     def follow(self, prepare: Prepare) -> None:
         """Has this run for every release from the next one on. In the order in which they began to follow."""
         self._followers.append(prepare)
+
+    def follow_policy(self, use: Callable[[Policy], None]) -> None:
+        """The same, of what needs no more than the release's policy."""
+        self.follow(lambda release: partial(use, Policy.of(release)))
 
     def look(self) -> Pointer | None:
         """Takes over the release that the registry names. The pointer, when it is another than at the last look.
