@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import fmean
 
 from benchmarks.lambda_cost import prices
 from benchmarks.lambda_cost.deployment import Usage
 
 MILLION = 1_000_000
-CONSUMER, ORCHESTRATOR = "post_auth_intelligence", "orchestrator"
-ROUNDS = 7
-"""Calls a verdict waits for, one after the other: find, reserve, read, stand-in account, commit, publish, forget."""
+ORCHESTRATOR = "orchestrator"
+ROUNDS = 9
+"""Calls a verdict waits for, one after the other: find, reserve, read, stand-in account, frozen account, labels,
+commit, publish, forget."""
 ROUND_MS = 5.0
 """Assumed, not measured: of DynamoDB and SNS, from a function in the same region."""
 
@@ -34,12 +34,14 @@ class Cost:
 
 
 def of(usage: Usage, memory_mb: int) -> Cost:
-    """Storage, provisioned concurrency and the sweeper's 43,200 runs a month are not in it."""
+    """Storage, provisioned concurrency and what runs by a schedule are not in it."""
     invocations = {name: len(billed) / usage.verdicts for name, billed in usage.billed_ms.items()}
-    milliseconds = {name: invocations[name] * fmean(billed) for name, billed in usage.billed_ms.items()}
-    milliseconds[ORCHESTRATOR] += ROUNDS * ROUND_MS - usage.moto_ms
+    milliseconds = {name: sum(billed) / usage.verdicts for name, billed in usage.billed_ms.items()}
+    for name, moto_ms in usage.moto_ms.items():
+        rounds = ROUNDS if name == ORCHESTRATOR else usage.rounds[name]
+        milliseconds[name] += invocations[name] * (rounds * ROUND_MS - moto_ms)
     seconds = sum(milliseconds.values()) / 1000
-    batches = invocations[CONSUMER]
+    batches = sum(invocations[name] for name in usage.consumers)
     per_verdict = {name: count / usage.verdicts for name, count in usage.calls.items()}
     puts = per_verdict.get("s3_puts", 0.0)
     sqs = 3 * batches  # receive and delete, and one poll in vain

@@ -6,7 +6,7 @@ import json
 import math
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,14 @@ from benchmarks.processes import free_port
 from local import tokens
 from local.aws import sqs_batch
 from local.aws.docker import HOST, host_address
+from local.aws.mappings import QueueMapping, queue_mappings
 from local.aws.moto_server import moto, one_at_a_time, serving
-from local.aws.publish import publish
+from local.aws.publish import publish_all
 from local.aws.resources import CREDENTIALS, Resources, client
 from local.aws.template import Template
 from local.embedded import Places
 
-ORCHESTRATOR, CONSUMER = "OrchestratorFunction", "PostAuthIntelligenceFunction"
+ORCHESTRATOR = "OrchestratorFunction"
 DEADLINE_MS = "5000"
 """Verdicts that lack a part would cost less than they should."""
 
@@ -39,9 +40,13 @@ class Usage:
 
     verdicts: int
     billed_ms: Mapping[str, list[int]]
-    """By function's folder; of the consumer, per batch of `SQS_BATCH` events."""
-    moto_ms: float
-    """Of the orchestrator's time for a verdict, what moto took: it answers one call at a time."""
+    """By function's folder; of consumers, per batch of at most `SQS_BATCH` events."""
+    consumers: frozenset[str]
+    """Those of them that take events out of queues."""
+    moto_ms: Mapping[str, float]
+    """Of an invocation's time, what moto took: it answers one call at a time. Of the orchestrator and the consumers."""
+    rounds: Mapping[str, float]
+    """Calls to AWS in an invocation of a consumer."""
     first_s: Mapping[str, float]
     """The first invocation from outside: start of the process, import, release, and the call itself."""
     calls: Mapping[str, float]
@@ -63,11 +68,19 @@ class Deployment:
     """The functions that run, and what is around them."""
 
     def __init__(
-        self, containers: Mapping[str, Container], folders: Mapping[str, str], aws: str, places: Places
+        self,
+        containers: Mapping[str, Container],
+        folders: Mapping[str, str],
+        queues: Sequence[QueueMapping],
+        meter: Meter,
+        aws: str,
+        places: Places,
     ) -> None:
         self._containers = containers
         self._folders = folders
-        self._aws = aws
+        self._queues = queues
+        self._meter = meter
+        self._sqs = client("sqs", aws)
         self._token = tokens.mint(places.keys, "bench", tokens.SCOPES, 3600)
         self._event = json.loads((ROOT / "events" / "orchestrator" / "score_genuine.json").read_text())
 
@@ -81,17 +94,34 @@ class Deployment:
         if verdict is None or verdict["degraded"]:
             raise RuntimeError(f"not a full verdict: {answer[:600]!r}")
 
-    def consume(self, queue_url: str, queue_arn: str) -> None:
-        """Gives the consumer all that waits, in batches of `SQS_BATCH`."""
-        sqs = client("sqs", self._aws)
-        while messages := sqs.receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=SQS_BATCH, AttributeNames=["All"], MessageAttributeNames=["All"]
-        ).get("Messages"):
-            answer, _ = self._containers[CONSUMER].invoke(json.dumps(sqs_batch.event(messages, queue_arn)).encode())
-            if json.loads(answer) != {"batchItemFailures": []}:
-                raise RuntimeError(f"a batch was not recorded: {answer[:600]!r}")
-            for message in messages:
-                sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    def consume(self) -> dict[str, Counter[str]]:
+        """Gives every consumer all that waits, in batches of `SQS_BATCH`, until what they tell is consumed too.
+
+        By function's folder, what the meter counted meanwhile.
+        """
+        counts: dict[str, Counter[str]] = {self._folders[queue.function]: Counter() for queue in self._queues}
+        while any(self._consume(queue, counts[self._folders[queue.function]]) for queue in self._queues):
+            pass
+        return counts
+
+    def _consume(self, queue: QueueMapping, counts: Counter[str]) -> bool:
+        """One batch; False when nothing waits."""
+        url = self._sqs.get_queue_url(QueueName=queue.queue)["QueueUrl"]
+        found = self._sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=SQS_BATCH, AttributeNames=["All"], MessageAttributeNames=["All"]
+        )
+        messages = found.get("Messages", [])
+        if not messages:
+            return False
+        before = Counter(self._meter.counts)
+        event = json.dumps(sqs_batch.event(messages, queue.queue_arn)).encode()
+        answer, _ = self._containers[queue.function].invoke(event)
+        counts.update(self._meter.counts - before)
+        if json.loads(answer) != {"batchItemFailures": []}:
+            raise RuntimeError(f"{queue.function}: a batch was not taken: {answer[:600]!r}")
+        for message in messages:
+            self._sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return True
 
     def billed(self) -> dict[str, list[int]]:
         """Each function's billed milliseconds, oldest first."""
@@ -114,34 +144,39 @@ def measure(topology: Topology, memory_mb: int, verdicts: int, base_image: str, 
         router_port = free_port()
         template = _template(topology, aws, f"http://{HOST}:{router_port}")
         resources = Resources(template, aws)
-        physical = resources.create()
+        resources.create()
         variables = resources.variables()
-        publish(variables, places, client("s3", aws))
+        publish_all(variables, places, "http://127.0.0.1", aws)
 
+        queues = queue_mappings(template, resources.lookup)
+        consumers = {queue.function for queue in queues}
         folders = {name: template.resources[name]["Metadata"]["DockerBuildArgs"]["FUNCTION"] for name in variables}
-        used = {name for name, folder in folders.items() if folder in topology.separate} | {ORCHESTRATOR, CONSUMER}
+        used = {name for name, folder in folders.items() if folder in topology.separate} | {ORCHESTRATOR, *consumers}
         containers: dict[str, Container] = {}
         for name in sorted(used):
             built = image(folders[name], base_image, topology.inline if name == ORCHESTRATOR else ())
             containers[name] = undo.enter_context(running(built, memory_mb, {**CREDENTIALS, **variables[name]}))
         undo.enter_context(invoke_api(containers, host, router_port))
-        first_s = _first(containers, folders)
-        deployment = Deployment(containers, folders, aws, places)
+        first_s = _first(containers, folders, consumers)
+        deployment = Deployment(containers, folders, queues, meter, aws, places)
 
         bodies = list(transaction_bodies(2 * verdicts, accounts=40))
         for body in bodies[:verdicts]:  # profiles fill, connections open, caches warm
             deployment.score(body)
-        queue = physical["PostAuthIntelligenceQueue"]
-        deployment.consume(queue.ref, queue.attributes["Arn"])
+        deployment.consume()
         before, counted = {name: len(found) for name, found in deployment.billed().items()}, Counter(meter.counts)
         logged = deployment.log_bytes()
         for body in bodies[verdicts:]:
             deployment.score(body)
-        moto_ms = (meter.counts["moto_us"] - counted["moto_us"]) / 1000 / verdicts
-        deployment.consume(queue.ref, queue.attributes["Arn"])
+        moto_ms = {folders[ORCHESTRATOR]: (meter.counts["moto_us"] - counted["moto_us"]) / 1000 / verdicts}
+        consumed = deployment.consume()
         billed = {name: found[before[name] :] for name, found in deployment.billed().items()}
+        moto_ms |= {
+            name: counts["moto_us"] / 1000 / len(billed[name]) for name, counts in consumed.items() if billed[name]
+        }
+        rounds = {name: counts["calls"] / len(billed[name]) for name, counts in consumed.items() if billed[name]}
         logged = deployment.log_bytes() - logged
-        return Usage(verdicts, billed, moto_ms, first_s, meter.counts - counted, logged)
+        return Usage(verdicts, billed, frozenset(consumed), moto_ms, rounds, first_s, meter.counts - counted, logged)
 
 
 def _template(topology: Topology, aws: str, invoke: str) -> Template:
@@ -159,11 +194,13 @@ def _template(topology: Topology, aws: str, invoke: str) -> Template:
     )
 
 
-def _first(containers: Mapping[str, Container], folders: Mapping[str, str]) -> dict[str, float]:
+def _first(
+    containers: Mapping[str, Container], folders: Mapping[str, str], consumers: Collection[str]
+) -> dict[str, float]:
     """Wakes every function with an event that costs it nothing."""
     health = (ROOT / "events" / "orchestrator" / "health.json").read_bytes()
     nothing = b'{"Records": []}'
     return {
-        folders[name]: container.invoke(nothing if name == CONSUMER else health)[1]
+        folders[name]: container.invoke(nothing if name in consumers else health)[1]
         for name, container in containers.items()
     }

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.lambda_cost.capacity import item_bytes, read_units, write_units
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-FREE = {"CreateTable", "UpdateTimeToLive"}
+FREE = {"CreateTable", "DescribeTable", "UpdateTimeToLive"}
 KEYS = 200
 """Bytes taken for an item of which only the key is sent: deleted, and its size not known."""
 
@@ -31,6 +31,7 @@ class Meter:
         start = perf_counter()
         answer = b"".join(self._app(environ, start_response))
         self.counts["moto_us"] += round(1e6 * (perf_counter() - start))
+        self.counts["calls"] += 1
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target.startswith("DynamoDB"):
             self._dynamodb(target.partition(".")[2], json.loads(body), json.loads(answer))
@@ -45,12 +46,18 @@ class Meter:
             for item in request["TransactItems"]:
                 ((kind, change),) = item.items()
                 self.counts["writes"] += self._written(kind, change, transactional=True)
-        elif operation in {"PutItem", "DeleteItem"}:
+        elif operation in {"PutItem", "DeleteItem", "UpdateItem"}:
             self.counts["writes"] += self._written(operation[:-4], request, transactional=False)
         elif operation in {"GetItem", "Query"}:
             found = answer.get("Items", [answer["Item"]] if "Item" in answer else [])
             size = sum(map(item_bytes, found))
             self.counts["reads"] += read_units(size, request.get("ConsistentRead", False))  # type: ignore[assignment]
+        elif operation == "BatchGetItem":
+            for table, found in answer["Responses"].items():
+                consistent = request["RequestItems"][table].get("ConsistentRead", False)
+                absent = len(request["RequestItems"][table]["Keys"]) - len(found)
+                sizes = [*map(item_bytes, found), *[0] * absent]
+                self.counts["reads"] += sum(read_units(size, consistent) for size in sizes)  # type: ignore[assignment]
         elif operation not in FREE:
             raise ValueError(f"{operation}: no rule for its units here")
 
