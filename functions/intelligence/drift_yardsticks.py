@@ -8,8 +8,8 @@ from typing import Literal
 
 from assay.intelligence.drift_policy import DriftPolicy, Limits
 from assay.intelligence.drift_report import Level
-from functions.intelligence.drift_measures import Counts, Distance, Share
 from functions.intelligence import drift_measures as measures
+from functions.intelligence.drift_measures import Counts, Distance, Share
 
 Measure = Literal["psi", "ks", "ratio", "difference"]
 

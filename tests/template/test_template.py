@@ -302,7 +302,7 @@ def test_every_check_of_the_modules_is_used() -> None:
 
 def test_the_topologies_differ_in_their_functions() -> None:
     consumers = {"action_layer", "alerts", "audit_log", "challenges", "client_events", "post_auth_intelligence"}
-    others = {"orchestrator", "users", "outbox_sweeper", *consumers}
+    others = {"orchestrator", "users", "outbox_sweeper", "intelligence", *consumers}
     cheap = {"geoip", "rules_engine", "decision_engine"}
     assert functions(stack("all_separate")).keys() == others | set(limits.STAGES)
     assert functions(stack("cheap_stages_inline")).keys() == (others | set(limits.STAGES)) - cheap
@@ -352,7 +352,7 @@ def test_alarms_look_at_metrics_that_the_orchestrator_counts(capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    "folder", ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events", "post_auth_intelligence"]
+    "folder", ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events", "intelligence"]
 )
 def test_alarms_look_at_the_metric_that_a_schedule_writes(folder: str) -> None:
     source = (ROOT / "functions" / folder / "handler.py").read_text()
