@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 
 from assay.adapters.archives import open_archive
 from assay.adapters.aws.clients import Clients
@@ -12,8 +13,10 @@ from assay.adapters.aws.intelligence import DynamoReportStore
 from assay.adapters.aws.labels import DynamoLabelStore
 from assay.adapters.aws.outbox import DynamoOutbox
 from assay.adapters.aws.table import Table
+from assay.intelligence.scored_history import archived_history
 from assay.release.champion import Champion
 from functions.intelligence.bootstrap import Settings
+from functions.intelligence.labels import labels_before
 from functions.intelligence.looking import Looker
 
 
@@ -23,7 +26,7 @@ class Function:
     def __init__(self, settings: Settings, champion: Champion, table: Table) -> None:
         """`table`: of labels. Raises `SettingsError`."""
         self._champion = champion
-        self._archive = open_archive(settings.archive)
+        self._history = archived_history(open_archive(settings.archive))
         self._labels, self.reports = DynamoLabelStore(table), DynamoReportStore(table)
 
     async def look(self) -> dict[str, bool]:
@@ -32,7 +35,7 @@ class Function:
         Raises `AssayError`; then the next run makes up for it.
         """
         self._champion.look()
-        looker = Looker(self._archive, self.reports, self._labels, self._champion.current())
+        looker = Looker(self._history, self.reports, partial(labels_before, self._labels), self._champion.current())
         return await looker.look(datetime.now(UTC))
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from assay.alerts.config import load_config
 from assay.intelligence.drift_report import DriftReport
 from assay.intelligence.patterns_report import PatternReport
 from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
+from assay.intelligence.scored_history import archived_history
 from assay.intelligence.scored_table import FEATURES
 from assay.moments import microseconds
 from assay.release import Release
@@ -30,6 +32,7 @@ from assay.schemas.event import Event
 from assay.scored_event_archive import ScoredEventArchive
 from functions.alerts.routing import Router
 from functions.audit_log.recorder import read as read_entry
+from functions.intelligence.labels import labels_before
 from functions.intelligence.looking import Looker
 from functions.post_auth_intelligence.events import read_recorded as read
 from local.cli import app
@@ -160,7 +163,11 @@ def test_the_scheduled_look_over_an_archive(folder: Path, tmp_path: Path) -> Non
     async def scenario() -> None:
         ledger = SqliteLedger(tmp_path / "assay.db")
         reports, release = SqliteReportStore(ledger), open_champion(Places(tmp_path))
-        looker = Looker(FolderArchive(folder / "archive"), reports, SqliteLabelStore(ledger), release)
+        history, labels = (
+            archived_history(FolderArchive(folder / "archive")),
+            partial(labels_before, SqliteLabelStore(ledger)),
+        )
+        looker = Looker(history, reports, labels, release)
         assert await looker.look(NOON) == {"drift": True, "patterns": True}
         assert await looker.look(NOON) == {"drift": False, "patterns": False}
         drift = await reports.newest(DRIFT)
