@@ -194,6 +194,18 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
     (keeping.state_that_can_be_lost, "AuditBucket", "DeletionPolicy", "Delete"),
     (keeping.state_that_can_be_lost, "SigningKeysSecret", "DeletionPolicy", DELETE),
     (keeping.secrets_made_here, "SigningKeysSecret", "Properties.SecretString", "k"),
+    (
+        keeping.copies_that_outlive_their_events,
+        "ArchiveBucket",
+        "Properties.LifecycleConfiguration.Rules.2.ExpirationInDays",
+        90,
+    ),
+    (
+        keeping.copies_that_outlive_their_events,
+        "ArchiveBucket",
+        "Properties.LifecycleConfiguration.Rules.2.NoncurrentVersionExpiration",
+        DELETE,
+    ),
     (keeping.tables_of_another_shape, "IdentityTable", "Properties.TimeToLiveSpecification", DELETE),
     (keeping.tables_of_another_shape, "ProfileTable", "Properties.TimeToLiveSpecification", DELETE),
     (keeping.tables_of_another_shape, "OutboxTable", "Properties.KeySchema.1", DELETE),
