@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SAM := .sam
 SAM_READY := $(SAM)/.ready
 GROUPS := orchestrator rules_engine isolation_forest autoencoder xgboost_classifier decision_engine \
-          post_auth_intelligence outbox_sweeper users alerts audit_log action_layer challenges client_events geoip \
+          post_auth_intelligence intelligence outbox_sweeper users alerts audit_log action_layer challenges client_events geoip \
           local training dev uv sam
 
 .DEFAULT_GOAL := help

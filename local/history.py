@@ -12,26 +12,30 @@ from typing import TYPE_CHECKING, TypeAlias
 import polars as pl
 
 from assay.adapters.archives import open_archive
+from assay.adapters.local.archive import FolderArchive
 from assay.adapters.sqlite.schema import open_reader
+from assay.adapters.sqlite.scored_days import SqliteScoredDays
 from assay.errors import StorageError
-from assay.intelligence import archived
-from assay.intelligence.scored_table import COLUMNS, IDENTITY, decoded, empty
-from assay.moments import microseconds
+from assay.intelligence.archived import ArchivedDays
+from assay.intelligence.day_tables import DayTables
+from assay.intelligence.scored_history import ScoredHistory, archived_history, decoded
+from assay.intelligence.scored_table import COLUMNS, IDENTITY, decode, empty
 
 if TYPE_CHECKING:
     from local.embedded import Places
 
 Source: TypeAlias = "Places | str"
 """The embedded installation, or the location of an archive: `s3://bucket/prefix`, or a folder."""
-AT_ONCE = 20_000
-"""Events that are decoded together: their bodies are some 2 kB each."""
-SINCE = "SELECT body FROM scored_events WHERE decided_at >= ?"
-ALL = "SELECT body FROM scored_events"
-LAST = "SELECT body FROM scored_events ORDER BY decided_at DESC LIMIT 1000"
-"""Events may be decided in another order than they happened."""
 STEP_UPS = "SELECT client_id, transaction_id, outcome FROM step_ups"
 STEP_UP = "step_up"
-DECIDED_BY = "SELECT body FROM scored_events WHERE decided_at >= ? AND release_hash = ?"
+
+
+def history_of(source: Source) -> ScoredHistory:
+    """Tables of an installation's days are in its data folder, in `tables/`; of an archive's, in the archive."""
+    if isinstance(source, str):
+        return archived_history(open_archive(source))
+    files = FolderArchive(source.data)
+    return ScoredHistory(SqliteScoredDays(source.database), DayTables(files, files.discard))
 
 
 def scored_table(
@@ -49,27 +53,11 @@ def scored_table(
     for, the faster it is. `step_up` besides, only when it is asked for: passed, failed or expired, null when there was
     none, and always of an archive, which does not hold it. Raises `StorageError`.
     """
-    frames = list(scored_frames(source, since, until, (*columns, "occurred_at")))
-    start = _nothing((*columns, "occurred_at"))
-    table = pl.concat([start, *frames]) if frames else start
-    return table.sort("occurred_at", maintain_order=True).select(columns)
-
-
-def scored_frames(
-    source: Source,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    columns: Sequence[str] = COLUMNS,
-) -> Iterator[pl.DataFrame]:
-    """The rows of `scored_table` part by part, for what need not hold them all. Ordered neither within nor among."""
     asked = [name for name in dict.fromkeys([*columns, *IDENTITY, "occurred_at"]) if name != STEP_UP]
-    batches = _of_archive(source, since) if isinstance(source, str) else _of_database(source, since)
-    step_ups = _step_ups(source) if STEP_UP in columns else None
-    for frame in decoded(batches, asked):
-        rows = frame.unique(IDENTITY, keep="first", maintain_order=True)
-        if step_ups is not None:
-            rows = rows.join(step_ups, on=IDENTITY, how="left", maintain_order="left")
-        yield rows.filter(*_within(since, until)).select(list(dict.fromkeys(columns)))
+    table = pl.concat([empty(asked), *_through(history_of(source).frames(since, until, asked))])
+    if STEP_UP in columns:
+        table = table.join(_step_ups(source), on=IDENTITY, how="left", maintain_order="left")
+    return table.sort("occurred_at", maintain_order=True).select(columns)
 
 
 def decided_by(places: Places, release_hash: str, since: datetime, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
@@ -77,25 +65,28 @@ def decided_by(places: Places, release_hash: str, since: datetime, columns: Sequ
 
     Raises `StorageError`.
     """
-    asked = list(dict.fromkeys((*columns, "occurred_at")))
-    bodies = _bodies(places, DECIDED_BY, microseconds(since.astimezone(UTC)), release_hash)
-    table = pl.concat([empty(asked), *decoded(bodies, asked)])
-    return table.filter(pl.col("occurred_at").is_not_null()).sort("occurred_at", maintain_order=True).select(columns)
+    asked = list(dict.fromkeys((*columns, *IDENTITY, "occurred_at", "decided_at", "release_hash")))
+    these = (pl.col("release_hash") == release_hash) & (pl.col("decided_at") >= since.astimezone(UTC))
+    frames = _through(history_of(places).by_decision(since, asked))
+    table = pl.concat([empty(asked), *(frame.filter(these, pl.col("occurred_at").is_not_null()) for frame in frames)])
+    return table.sort("occurred_at", maintain_order=True).select(columns)
 
 
 def newest(source: Source) -> datetime | None:
     """The moment of the newest event; None when there is none. Raises `StorageError`."""
-    batches = [_last_day(source)] if isinstance(source, str) else _bodies(source, LAST)
-    frames = decoded(batches, ["occurred_at"])
-    moments = [frame["occurred_at"].max() for frame in frames]
-    return max((moment for moment in moments if isinstance(moment, datetime)), default=None)
+    if isinstance(source, str):
+        frame = asyncio.run(_last_day(source))
+    else:
+        bodies = SqliteScoredDays(source.database).last()
+        frame = decode(bodies, ["occurred_at"]) if bodies else empty(["occurred_at"])
+    found = frame["occurred_at"].max()
+    return found if isinstance(found, datetime) else None
 
 
-def _nothing(columns: Sequence[str]) -> pl.DataFrame:
-    """No row."""
-    known = list(dict.fromkeys(columns))
-    kinds = empty([name for name in known if name != STEP_UP]).schema
-    return pl.DataFrame(schema={name: kinds.get(name, pl.String()) for name in known})
+async def _last_day(location: str) -> pl.DataFrame:
+    days = await ArchivedDays(open_archive(location)).days()
+    columns = [*IDENTITY, "occurred_at"]
+    return await decoded(days[-1], columns) if days else empty(columns)
 
 
 def _step_ups(source: Source) -> pl.DataFrame:
@@ -110,50 +101,12 @@ def _step_ups(source: Source) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys((*IDENTITY, STEP_UP), pl.String()), orient="row")
 
 
-def _within(since: datetime | None, until: datetime | None) -> list[pl.Expr]:
-    moment = pl.col("occurred_at")
-    bounds = [moment.is_not_null()]
-    if since is not None:
-        bounds.append(moment >= since.astimezone(UTC))
-    if until is not None:
-        bounds.append(moment < until.astimezone(UTC))
-    return bounds
+def _through(frames: AsyncIterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The frames, for callers without an event loop."""
 
+    async def following() -> pl.DataFrame | None:
+        return await anext(frames, None)
 
-def _of_database(places: Places, since: datetime | None) -> Iterator[list[bytes]]:
-    return _bodies(places, ALL) if since is None else _bodies(places, SINCE, _first(since))
-
-
-def _bodies(places: Places, query: str, *values: object) -> Iterator[list[bytes]]:
-    if not places.database.is_file():
-        raise StorageError(f"{places.database}: there is no such file")
-    try:
-        with closing(open_reader(places.database)) as reader:
-            rows = reader.execute(query, values)
-            while bodies := [body for (body,) in rows.fetchmany(AT_ONCE)]:
-                yield bodies
-    except sqlite3.Error as error:
-        raise StorageError(f"{places.database.name}: {error}") from error
-
-
-def _first(since: datetime) -> int:
-    return microseconds(since.astimezone(UTC) - archived.LATE)
-
-
-def _of_archive(location: str, since: datetime | None) -> Iterator[list[bytes]]:
-    """A day at a time: what came twice is on the same day."""
-    loop = asyncio.new_event_loop()
-    try:
-        days = archived.days(open_archive(location), since)
-        while (day := loop.run_until_complete(_next(days))) is not None:
-            yield day
-    finally:
-        loop.close()
-
-
-async def _next(days: AsyncIterator[list[bytes]]) -> list[bytes] | None:
-    return await anext(days, None)
-
-
-def _last_day(location: str) -> list[bytes]:
-    return asyncio.run(archived.last_day(open_archive(location)))
+    with asyncio.Runner() as runner:
+        while (frame := runner.run(following())) is not None:
+            yield frame

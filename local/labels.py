@@ -107,7 +107,7 @@ def labels_table(database: Path) -> pl.DataFrame:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             rows = connection.execute(LABELS).fetchall()
     except sqlite3.Error as error:
-        raise StorageError(f"{database.name}: {error}") from error
+        raise StorageError(f"{database}: {error}") from error
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
         pl.col("labelled_at", "known_at").cast(pl.Datetime("us", "UTC"))
     )

@@ -1,61 +1,18 @@
-"""`assay patterns`: what was scored in the last two windows, looked through for patterns."""
+"""`assay patterns`: a report for people."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from assay.intelligence.patterns_report import Growth, PatternReport
-from assay.intelligence.reports import PATTERNS, StoredReport
-from assay.moments import microseconds, moment
-from assay.schemas.event import Event
-from functions.intelligence import patterns
-from local.history import Source, newest, scored_table
-from local.labels import labels_table
-from local.reports import record
 
 if TYPE_CHECKING:
-    from local.embedded import Places
+    pass
 
 SHOWN = 10
-STEP = 6 * 3_600_000_000
-"""How often the server looks, in microseconds."""
-
-
-def look(source: Source, until: datetime | None = None) -> PatternReport | None:
-    """The report for the window before `until` (up to the newest event, when not given); None without any event.
-
-    Labels are those of the embedded installation; an archive of events has none. Raises `StorageError`.
-    """
-    end = until or newest(source)
-    if end is None:
-        return None
-    at = end if until is not None else end + timedelta(microseconds=1)
-    since = at - timedelta(days=2 * patterns.WINDOW_DAYS)
-    table = scored_table(source, since, at, patterns.COLUMNS)
-    return patterns.look(table, at, None if isinstance(source, str) else labels_table(source.database))
-
-
-def look_and_record(places: Places) -> PatternReport | None:
-    """Looks as the server does: once per step, and keeps the report."""
-
-    def make(before: bytes | None) -> tuple[StoredReport, list[Event]] | None:
-        last = newest(places)
-        if last is None:
-            return None
-        at = moment(microseconds(last) // STEP * STEP)
-        if before is not None and PatternReport.model_validate_json(before).at == at:
-            return None
-        report = look(places, at)
-        if report is None:
-            return None
-        return StoredReport(microseconds(at), report.model_dump_json().encode()), []
-
-    body = record(places.database, PATTERNS, make)
-    return None if body is None else PatternReport.model_validate_json(body)
 
 
 def show(report: PatternReport) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import polars as pl
 
 from assay.intelligence.patterns_report import Cluster, PatternReport, RulePair, Segment
+from assay.intelligence.scored_table import empty
 from assay.schemas.stages import Decision
 from functions.intelligence import patterns_clusters, patterns_rules, patterns_segments
 
@@ -31,6 +32,26 @@ COLUMNS = tuple(
 )
 """Of `scored_table` that are needed."""
 Found = TypeVar("Found")
+
+
+class PatternsCheck:
+    """Made for a moment. Give it what was scored from `since` to before it, in parts of any size; then ask."""
+
+    columns = COLUMNS
+
+    def __init__(self, at: datetime, labels: pl.DataFrame | None = None) -> None:
+        """`labels`: client_id, transaction_id, label; None when there are none to be had."""
+        self.since = at - timedelta(days=2 * WINDOW_DAYS)
+        self._at, self._labels = at, labels
+        self._parts = [empty(COLUMNS)]
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Keeps what is needed of some rows of `scored_table`."""
+        self._parts.append(frame.filter(pl.col("occurred_at") >= self.since).select(COLUMNS))
+
+    def report(self) -> PatternReport:
+        """What they show."""
+        return look(pl.concat(self._parts), self._at, self._labels)
 
 
 def look(table: pl.DataFrame, at: datetime, labels: pl.DataFrame | None = None) -> PatternReport:

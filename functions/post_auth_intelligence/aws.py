@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from assay.adapters.archives import open_archive
@@ -41,10 +40,8 @@ class Function:
     def __init__(self, settings: Settings, champion: Champion, table: Table) -> None:
         """`table`: of labels. Raises `PolicyError`, `ReleaseError`, `SettingsError`."""
         self._settings = settings
-        self._champion = champion
         self._dynamodb = table.client
-        self._archive = open_archive(settings.archive)
-        self.scored = ScoredEventArchive(self._archive)
+        self.scored = ScoredEventArchive(open_archive(settings.archive))
         self.labels, self.reports = DynamoLabelStore(table), DynamoReportStore(table)
         self.step_ups = DynamoStepUpStore(table)
         subjects = DynamoSubjects(table.client, settings.decisions_table, settings.profile_table)
@@ -59,17 +56,6 @@ class Function:
             await self.scored.record(scored)
         await self.step_ups.record([event for event in events if isinstance(event, StepUp)])
         await self.effects.follow([event for event in events if isinstance(event, Labelled)])
-
-    async def look(self) -> dict[str, bool]:
-        """Looks for drift and patterns by the champion of this moment; which of the reports are new.
-
-        Raises `AssayError`; then the next run makes up for it.
-        """
-        from functions.intelligence.looking import Looker  # polars: neither the queue nor the API needs it
-
-        self._champion.look()
-        looker = Looker(self._archive, self.reports, self.labels, self._champion.current())
-        return await looker.look(datetime.now(UTC))
 
     async def app(self) -> Starlette:
         """Serves the routes. Raises `SettingsError` without the keys of tokens: events do not wait for them."""

@@ -1,4 +1,4 @@
-"""AWS Lambda entry point: a batch of messages from the queue, a run of the schedule, or a request to the API."""
+"""AWS Lambda entry point: a batch of messages from the queue, or a request to the API."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
-
 from assay.adapters.aws.queue_batches import QueueBatches
-from assay.adapters.aws.schedules import is_scheduled
 from assay.http.on_demand import HttpOnDemand
 from assay.release.served import KeepingUp, served_champion
 from functions.post_auth_intelligence.aws import open_function
@@ -23,27 +20,17 @@ _opened = AsyncExitStack()  # never closed: what is open ends with the process
 _function = _loop.run_until_complete(open_function(_settings, _champion, _opened))
 _http = HttpOnDemand(_function.app, _loop)
 _batches = QueueBatches("post_auth_intelligence", read)
-_metrics = Metrics(namespace="Assay", service="post_auth_intelligence")
 
 
 def _answer(event: Any, context: Any) -> Any:  # noqa: ANN401 - any JSON may arrive, and HTTP has an answer of its own
-    """A batch: records what it tells, answers with the ids of what cannot be read. The schedule: looks, once a step.
+    """A batch: records what it tells, answers with the ids of what cannot be read.
 
     Raises `StorageError`, and then the whole batch comes again; `RequestError` for anything else.
     """
     if _http.takes(event):
         return _http.answer(event, context)
-    if is_scheduled(event):
-        return _look()
     _loop.run_until_complete(_function.take(_batches.take(event)))
     return _batches.answer()
-
-
-def _look() -> dict[str, bool]:
-    found = _loop.run_until_complete(_function.look())
-    _metrics.add_metric(name="Looks", unit=MetricUnit.Count, value=1)
-    _metrics.flush_metrics()
-    return found
 
 
 handler = KeepingUp(_champion, _answer)

@@ -28,14 +28,16 @@ from rich.table import Table
 
 from assay.adapters.sqlite.schema import open_database
 from assay.features.rates import Rates
+from assay.intelligence.drift_report import DriftReport
+from assay.intelligence.reports import DRIFT
 from assay.release import Release
 from assay.release.keys import load_or_create_signing_key
 from assay.release.manifest import FILES, ManifestBody
 from assay.release.registry import set_champion
 from assay.release.store import write_release
 from local.demo.backfill import Filled, fill, label
-from local.drift import look, look_and_record
 from local.embedded import Places, open_champion
+from local.looks import drift, labels_of, record
 from local.registry import RegistryCommands
 from local.releases import trusted_keys
 from local.retraining.golden import freeze_simulated
@@ -223,12 +225,12 @@ class _Demo:
         found = next((day for day in range(1, 15) if PLANTED in self._alarms(release, onset, day) - before), None)
         told = f"{PLANTED} in alarm {found} days after it set in; before: {', '.join(sorted(before)) or 'nothing'}"
         self.protocol.step("drift, looked for day by day", told, good=found is not None)
-        report = look_and_record(self.places, release)
-        names = [] if report is None else report.drifted
+        body = record(self.places, release, DRIFT)
+        names = [] if body is None else DriftReport.model_validate_json(body).drifted
         self.protocol.step("assay drift --record", f"in alarm: {', '.join(names[:6])}", good=PLANTED in names)
 
     def _alarms(self, release: Release, onset: datetime, days: int = 0) -> set[str]:
-        report = look(self.places, release, onset + timedelta(days=days))
+        report = drift(self.places, release, onset + timedelta(days=days), labels_of(self.places))
         return set() if report is None else set(report.drifted)
 
     def _retrain(self, client: httpx.Client, ahead: Iterator[Event]) -> None:

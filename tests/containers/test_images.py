@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/handler.py"))
 TRAINING = {"sklearn", "xgboost", "scipy", "pandas", "polars", "joblib", "pytest", "moto", "boto3", "uvicorn"}
 MAX_OWN_MB = 150
-LOOKS = {"post_auth_intelligence": ({"polars"}, 350)}
+LOOKS = {"intelligence": ({"polars"}, 350)}
 """What it may hold besides, and megabytes: nothing waits for a look over weeks of events, counted in tables."""
 INSIDE = """
 import json, os, sys

@@ -13,7 +13,7 @@ from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.adapters.sqlite.step_ups import SqliteStepUpStore
 from assay.errors import StorageError
-from assay.intelligence.scored_table import COLUMNS, decode, decoded
+from assay.intelligence.scored_table import COLUMNS, decode
 from assay.labels.step_ups import StepUp, StepUpOutcome
 from assay.scored_event_archive import ScoredEventArchive
 from functions.post_auth_intelligence.events import read_recorded as read
@@ -106,11 +106,6 @@ def test_a_value_of_another_type_is_unknown(features: object) -> None:
 def test_what_is_no_json_is_an_error(garbage: bytes) -> None:
     with pytest.raises(StorageError):
         decode([BODIES[0], garbage, BODIES[1]])
-
-
-def test_batches_keep_their_order() -> None:
-    batches = [[body(n, NOON)] for n in range(9)]
-    assert [frame["transaction_id"][0] for frame in decoded(batches)] == [f"t-{n}" for n in range(9)]
 
 
 def test_how_step_ups_ended_is_a_column_for_who_asks(source: Source, tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.schema import open_database
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.alerts.config import load_config
+from assay.errors import StorageError
+from assay.intelligence.archived import ArchivedDays
+from assay.intelligence.day_tables import DayTables
 from assay.intelligence.drift_report import DriftReport
 from assay.intelligence.patterns_report import PatternReport
-from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
+from assay.intelligence.reports import DRIFT, PATTERNS, ReportStore, StoredReport
+from assay.intelligence.scored_history import ScoredHistory, archived_history
 from assay.intelligence.scored_table import FEATURES
 from assay.moments import microseconds
 from assay.release import Release
@@ -30,6 +35,7 @@ from assay.schemas.event import Event
 from assay.scored_event_archive import ScoredEventArchive
 from functions.alerts.routing import Router
 from functions.audit_log.recorder import read as read_entry
+from functions.intelligence.labels import labels_before
 from functions.intelligence.looking import Looker
 from functions.post_auth_intelligence.events import read_recorded as read
 from local.cli import app
@@ -160,7 +166,11 @@ def test_the_scheduled_look_over_an_archive(folder: Path, tmp_path: Path) -> Non
     async def scenario() -> None:
         ledger = SqliteLedger(tmp_path / "assay.db")
         reports, release = SqliteReportStore(ledger), open_champion(Places(tmp_path))
-        looker = Looker(FolderArchive(folder / "archive"), reports, SqliteLabelStore(ledger), release)
+        history, labels = (
+            archived_history(FolderArchive(folder / "archive")),
+            partial(labels_before, SqliteLabelStore(ledger)),
+        )
+        looker = Looker(history, reports, labels, release)
         assert await looker.look(NOON) == {"drift": True, "patterns": True}
         assert await looker.look(NOON) == {"drift": False, "patterns": False}
         drift = await reports.newest(DRIFT)
@@ -170,6 +180,86 @@ def test_the_scheduled_look_over_an_archive(folder: Path, tmp_path: Path) -> Non
         assert found.events == 9_000
         (event,) = announced(tmp_path)
         assert "amount" in event.data["names"]  # type: ignore[operator]
+        await ledger.close()
+
+    asyncio.run(scenario())
+
+
+LABELS = ("client_id,transaction_id,label,labelled_at", "shop,t-1-{n},fraud_confirmed,2026-11-21T12:00:00+02:00")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_labels_of_a_file(folder: Path, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"labels.{kind}"
+    (tmp_path / "labels.csv").write_text("\n".join([LABELS[0], *(LABELS[1].format(n=n) for n in range(8_000, 8_030))]))
+    if kind == "parquet":
+        pl.read_csv(tmp_path / "labels.csv", try_parse_dates=True).write_parquet(file)
+    archive = ("--archive", str(folder / "archive"), "--labels", str(file), "--json")
+    report = command("patterns", *archive)
+    assert (report["based_on"], report["bad"]) == ("labels", 30)
+    assert command("drift", *archive)["events"] == 8_750
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a,b\n1,2\n",
+        "client_id,transaction_id,label,labelled_at\nshop,t,fraud,2026-11-21T12:00:00Z\n",
+        "client_id,transaction_id,label,labelled_at\nshop,t,legitimate,yesterday\n",
+        "client_id,transaction_id,label,labelled_at\nshop,,legitimate,2026-11-21T12:00:00Z\n",
+        None,
+    ],
+)
+def test_labels_that_cannot_be_used(folder: Path, tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "labels.csv"
+    if text is not None:
+        file.write_text(text)
+    result = RUNNER.invoke(app, ["drift", "--archive", str(folder / "archive"), "--labels", str(file)])
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "labels.csv" in result.stderr
+
+
+class Breaking:
+    """Reports, of which those of a kind cannot be kept."""
+
+    def __init__(self, reports: ReportStore, kind: str) -> None:
+        self._reports, self._kind = reports, kind
+        self.newest = reports.newest
+
+    async def replace(self, kind: str, *report: Any) -> bool:
+        if kind == self._kind:
+            raise StorageError("down")
+        return await self._reports.replace(kind, *report)
+
+
+def test_a_look_that_ends_in_the_middle_is_made_up_for(folder: Path, tmp_path: Path) -> None:
+    """The days are read once for both reports, and once more for the one that was not kept."""
+
+    async def scenario() -> None:
+        ledger = SqliteLedger(tmp_path / "assay.db")
+        reports, release, read = SqliteReportStore(ledger), open_champion(Places(tmp_path)), list[str]()
+        archive = FolderArchive(folder / "archive")
+
+        class Noting(DayTables):
+            async def read(self, key: str, columns: Iterable[str]) -> pl.DataFrame | None:
+                read.append(key)
+                return await super().read(key, columns)
+
+        history = ScoredHistory(ArchivedDays(archive), Noting(archive))
+        labels = partial(labels_before, SqliteLabelStore(ledger))
+        async for _ in history.frames():  # makes the tables
+            pass
+        read.clear()
+        with pytest.raises(StorageError, match="down"):
+            await Looker(history, Breaking(reports, PATTERNS), labels, release).look(NOON)
+        assert (len(read), len(set(read))) == (9, 9)
+        looker = Looker(history, reports, labels, release)
+        assert await looker.look(NOON) == {DRIFT: False, PATTERNS: True}
+        assert len(read) == 18
+        assert await looker.look(NOON) == {DRIFT: False, PATTERNS: False}
+        assert len(read) == 18
+        assert len(announced(tmp_path)) == 1
         await ledger.close()
 
     asyncio.run(scenario())

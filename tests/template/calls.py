@@ -40,7 +40,7 @@ from assay.audit import Entry, seal
 from assay.client_events.records import DeliveryState
 from assay.identity.records import ServiceClient, Session, Status, User
 from assay.identity.scopes import Role
-from assay.intelligence.reports import DRIFT, StoredReport
+from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
 from assay.labels.ports import Effect
 from assay.labels.records import Label
 from assay.labels.step_ups import StepUp, StepUpOutcome
@@ -213,7 +213,7 @@ async def client_events_do(here: Process) -> None:
 
 
 async def post_auth_intelligence_does(here: Process) -> None:
-    """A label that waits, a second person, what follows from it and its end; a step-up; a report; an answer is lost."""
+    """A label that waits, a second person, what follows from it and its end; a step-up; an answer is lost."""
     table = here.table("LabelsTable")
     labels, effects, step_ups = DynamoLabelStore(table), DynamoEffectStore(table), DynamoStepUpStore(table)
     subjects = DynamoSubjects(here.dynamodb, f"DecisionsTable-{NAME}", f"ProfileTable-{NAME}")
@@ -231,10 +231,18 @@ async def post_auth_intelligence_does(here: Process) -> None:
     step_up = StepUp(about.client_id, about.transaction_id, StepUpOutcome.FAILED, now())
     await step_ups.record([step_up])
     assert await step_ups.get(about.client_id, about.transaction_id) == step_up
-    reports = DynamoReportStore(table)
-    assert await reports.newest(DRIFT) is None
-    assert await reports.replace(DRIFT, None, StoredReport(1, b"{}"), [Event.now("drift.detected", "system")])
+    assert await DynamoReportStore(table).newest(DRIFT) is None
     await here.revocations().is_revoked("s")
+
+
+async def intelligence_does(here: Process) -> None:
+    """The labels, a report; an answer is lost."""
+    table = here.table("LabelsTable")
+    labels, reports = DynamoLabelStore(table), DynamoReportStore(table)
+    assert await labels.in_effect(0, None, 5) == []
+    assert await reports.newest(PATTERNS) is None
+    here.dynamodb.lose("transact_write_items")
+    assert await reports.replace(PATTERNS, None, StoredReport(1, b"{}"), [Event.now("drift.detected", "system")])
 
 
 SCENARIOS = {
@@ -245,4 +253,5 @@ SCENARIOS = {
     "challenges": challenges_do,
     "client_events": client_events_do,
     "post_auth_intelligence": post_auth_intelligence_does,
+    "intelligence": intelligence_does,
 }

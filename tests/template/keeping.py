@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from assay.intelligence import day_tables
 from tests.template.stack import Resources, functions, of_type
 
 OPEN_TOPICS = {"AlarmTopic"}
 """CloudWatch may not use the key alias/aws/sns; an alarm tells nothing but a metric."""
+TABLES = day_tables.PREFIX.partition("/")[0] + "/"
+MONTH = 30
 BLOCKS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 
 
@@ -109,6 +112,18 @@ def tables_of_another_shape(resources: Resources) -> list[str]:
         for name in sorted(expected.keys() | found.keys())
         if found.get(name) != expected.get(name)
     ]
+
+
+def copies_that_outlive_their_events(resources: Resources) -> list[str]:
+    """The days' tables are made of events that expire: so they expire soon, and at once for good."""
+    bucket = of_type(resources, "AWS::S3::Bucket").get("ArchiveBucket", {})
+    rules = bucket.get("LifecycleConfiguration", {}).get("Rules", [])
+    ended = [rule for rule in rules if rule.get("Prefix") == TABLES and rule["Status"] == "Enabled"]
+    if not any(rule.get("ExpirationInDays", MONTH + 1) <= MONTH for rule in ended):
+        return [f"ArchiveBucket: {TABLES} stays"]
+    if not any(rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") == 1 for rule in ended):
+        return [f"ArchiveBucket: {TABLES} stays as versions"]
+    return []
 
 
 def secrets_made_here(resources: Resources) -> list[str]:

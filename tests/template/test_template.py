@@ -194,6 +194,18 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
     (keeping.state_that_can_be_lost, "AuditBucket", "DeletionPolicy", "Delete"),
     (keeping.state_that_can_be_lost, "SigningKeysSecret", "DeletionPolicy", DELETE),
     (keeping.secrets_made_here, "SigningKeysSecret", "Properties.SecretString", "k"),
+    (
+        keeping.copies_that_outlive_their_events,
+        "ArchiveBucket",
+        "Properties.LifecycleConfiguration.Rules.2.ExpirationInDays",
+        90,
+    ),
+    (
+        keeping.copies_that_outlive_their_events,
+        "ArchiveBucket",
+        "Properties.LifecycleConfiguration.Rules.2.NoncurrentVersionExpiration",
+        DELETE,
+    ),
     (keeping.tables_of_another_shape, "IdentityTable", "Properties.TimeToLiveSpecification", DELETE),
     (keeping.tables_of_another_shape, "ProfileTable", "Properties.TimeToLiveSpecification", DELETE),
     (keeping.tables_of_another_shape, "OutboxTable", "Properties.KeySchema.1", DELETE),
@@ -302,7 +314,7 @@ def test_every_check_of_the_modules_is_used() -> None:
 
 def test_the_topologies_differ_in_their_functions() -> None:
     consumers = {"action_layer", "alerts", "audit_log", "challenges", "client_events", "post_auth_intelligence"}
-    others = {"orchestrator", "users", "outbox_sweeper", *consumers}
+    others = {"orchestrator", "users", "outbox_sweeper", "intelligence", *consumers}
     cheap = {"geoip", "rules_engine", "decision_engine"}
     assert functions(stack("all_separate")).keys() == others | set(limits.STAGES)
     assert functions(stack("cheap_stages_inline")).keys() == (others | set(limits.STAGES)) - cheap
@@ -352,7 +364,7 @@ def test_alarms_look_at_metrics_that_the_orchestrator_counts(capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    "folder", ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events", "post_auth_intelligence"]
+    "folder", ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events", "intelligence"]
 )
 def test_alarms_look_at_the_metric_that_a_schedule_writes(folder: str) -> None:
     source = (ROOT / "functions" / folder / "handler.py").read_text()

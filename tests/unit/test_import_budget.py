@@ -81,6 +81,12 @@ def test_what_decides_nothing_loads_no_model_and_nothing_of_the_embedded_server(
     assert packages_of(module).isdisjoint(OF_MODELS | OF_EMBEDDED)
 
 
+def test_the_look_loads_polars_and_nothing_that_learns_or_serves() -> None:
+    loaded = packages_of("functions.intelligence.aws")
+    assert "polars" in loaded
+    assert loaded.isdisjoint((OF_MODELS | OF_EMBEDDED | {"starlette", "mangum", "jwt"}) - {"numpy", "polars"})
+
+
 @pytest.mark.parametrize("stage", [*PLAIN_STAGES, "geoip"])
 def test_a_stage_without_a_model_loads_no_numpy(stage: str) -> None:
     assert "numpy" not in packages_of(f"functions.{stage}.handler")

@@ -93,9 +93,9 @@ def test_coarser_bins_show_less() -> None:
 @given(st.floats(0.01, 400), st.integers(1, 60))
 def test_the_tail_of_chi_squared(value: float, degrees: int) -> None:
     exact = float(stats.chi2.sf(value, degrees))
-    assert chi_squared_tail(value, degrees) == pytest.approx(exact, abs=0.04 if degrees == 1 else 0.01)
+    assert chi_squared_tail(value, degrees) == pytest.approx(exact, abs=0.04 if degrees == 1 else 0.013)
     if degrees >= 5 and 1e-8 < exact < 0.01:
-        assert 0.5 < chi_squared_tail(value, degrees) / exact < 2
+        assert 0.99 < chi_squared_tail(value, degrees) / exact < (2 if exact > 1e-5 else 4)
 
 
 @SOME

@@ -1,4 +1,4 @@
-"""The Lambda entry over moto: batches of the queue, the hourly look, the API's requests."""
+"""The Lambda entry over moto: batches of the queue, the API's requests."""
 
 import json
 import logging
@@ -14,11 +14,9 @@ import pytest
 
 from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.errors import RequestError, SettingsError, StorageError
-from assay.features.windows import DAY
 from assay.identity.scopes import Role
-from assay.intelligence.drift_report import DriftReport
-from assay.intelligence.reports import DRIFT, PATTERNS
-from assay.moments import microseconds, moment, now
+from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
+from assay.moments import now
 from functions.post_auth_intelligence.aws import MAX_ROWS
 from local import tokens
 from local.embedded import MODELS
@@ -32,7 +30,6 @@ from tests.template.outcomes import event as sample
 
 MODULE = "functions.post_auth_intelligence.handler"
 NONE_FAILED = {"batchItemFailures": []}
-SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
 
 
 def body(transaction: str, **changes: object) -> str:
@@ -277,7 +274,7 @@ def test_an_archive_that_is_down_fails_the_whole_batch(function: ModuleType, arc
         {"Records": [{"body": "no id"}]},
         {"Records": [{"messageId": 1, "body": "{}"}]},
         {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{}"}}]},
-        {"detail-type": "Other"},
+        {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}},
     ],
     ids=str,
 )
@@ -433,33 +430,12 @@ def test_events_do_not_wait_for_the_keys_of_tokens(environment: pytest.MonkeyPat
     close(function)
 
 
-def test_the_schedule_looks_once_a_step_and_the_routes_show_it(
-    function: ModuleType, archive: Path, ana: Caller, aws: AwsInstallation, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_routes_show_the_newest_reports(function: ModuleType, ana: Caller) -> None:
     assert ana("GET", "/intelligence/drift").status == 404
-    at = moment(now() - 2 * DAY).isoformat()
-    function.handler(
-        batch(*(body(f"t{n}", occurred_at=at, verdict=verdict(f"t{n}", decided_at=at)) for n in range(20))), None
-    )
-    capsys.readouterr()
-    first, again = (function.handler(SCHEDULE, None) for _ in range(2))
-    assert first == {DRIFT: True, PATTERNS: True}
-    assert again in ({DRIFT: False, PATTERNS: False}, first)  # a step may have ended in between
-    assert [json.loads(line)["Looks"] for line in capsys.readouterr().out.splitlines()] == [[1.0], [1.0]]
-    report = DriftReport.model_validate(ana("GET", "/intelligence/drift").json(), strict=False)
-    assert (report.events, microseconds(report.at) <= now()) == (20, True)
-    assert ana("GET", "/intelligence/patterns").status == 200
-
-
-def test_a_look_that_fails_is_not_counted(
-    function: ModuleType, broken: Faults, capsys: pytest.CaptureFixture[str]
-) -> None:
-    broken.add("GetItem", "unavailable")
-    with pytest.raises(StorageError):
-        function.handler(SCHEDULE, None)
-    assert "Looks" not in capsys.readouterr().out
-    broken.clear()
-    assert function.handler(SCHEDULE, None) == {DRIFT: True, PATTERNS: True}
+    for kind in (DRIFT, PATTERNS):
+        kept = function._function.reports.replace(kind, None, StoredReport(1, b'{"level":"ok"}'))
+        assert function._loop.run_until_complete(kept)
+        assert ana("GET", f"/intelligence/{kind}").json() == {"level": "ok"}
 
 
 def test_another_release_brings_its_policy(function: ModuleType) -> None:

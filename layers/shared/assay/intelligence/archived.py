@@ -1,45 +1,50 @@
-"""The archive of scored events as batches of bodies, by day: what `scored_table` decodes."""
+"""The archive of scored events, by day."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 
+from assay.intelligence.scored_days import AT_ONCE, LATE, Day
 from assay.ports import Archive
 from assay.scored_event_archive import PREFIX, lines_of
 
-AT_ONCE = 16
-"""Objects that are fetched together."""
-LATE = timedelta(days=1)
-"""A decision may come so long before the moment its event gives: clocks differ."""
+OBJECTS_AT_ONCE = 16
+"""That are fetched together."""
+DAY = f"{PREFIX}dt="
 
 
-async def days(archive: Archive, since: datetime | None) -> AsyncIterator[list[bytes]]:
-    """The events of each day that may hold some from `since` on, as they came: one may be there twice.
+class ArchivedDays:
+    """A day is its objects: they never change, so their keys tell what it holds."""
 
-    Equal events are on the same day. Raises `StorageError`, for an unreadable object too.
-    """
-    first = "" if since is None else f"{PREFIX}dt={since - LATE:%Y-%m-%d}"
-    for _, keys in groupby(await archive.keys(PREFIX, first), key=_day):
-        yield await _lines(archive, list(keys))
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
 
+    async def days(self, since: datetime | None = None) -> list[Day]:
+        """See `ScoredDays`."""
+        first = "" if since is None else f"{DAY}{since.astimezone(UTC) - LATE:%Y-%m-%d}"
+        found = groupby(await self._archive.keys(DAY, first), key=_day)
+        return [self._day(name, list(keys)) for name, keys in found]
 
-async def last_day(archive: Archive) -> list[bytes]:
-    """The events of the last day that has some. Raises `StorageError`."""
-    keys = await archive.keys(PREFIX)
-    return await _lines(archive, [key for key in keys if _day(key) == _day(keys[-1])])
+    def _day(self, name: str, keys: list[str]) -> Day:
+        content = hashlib.sha256("\n".join(keys).encode()).hexdigest()
+        return Day(name, content, partial(self._batches, keys))
+
+    async def _batches(self, keys: Sequence[str]) -> AsyncIterator[list[bytes]]:
+        found: list[bytes] = []
+        for start in range(0, len(keys), OBJECTS_AT_ONCE):
+            part = keys[start : start + OBJECTS_AT_ONCE]
+            bodies = await asyncio.gather(*map(self._archive.get, part))
+            found += [line for key, body in zip(part, bodies, strict=True) for line in lines_of(key, body)]
+            if len(found) >= AT_ONCE:
+                yield found
+                found = []
+        yield found
 
 
 def _day(key: str) -> str:
-    return key.removeprefix(PREFIX).partition("/")[0]
-
-
-async def _lines(archive: Archive, keys: Sequence[str]) -> list[bytes]:
-    found: list[bytes] = []
-    for start in range(0, len(keys), AT_ONCE):
-        part = keys[start : start + AT_ONCE]
-        bodies = await asyncio.gather(*map(archive.get, part))
-        found += [line for key, body in zip(part, bodies, strict=True) for line in lines_of(key, body)]
-    return found
+    return key.removeprefix(DAY).partition("/")[0]

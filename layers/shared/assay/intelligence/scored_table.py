@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -44,8 +42,8 @@ MOMENTS = ("occurred_at", "decided_at")
 IDENTITY = ("client_id", "transaction_id")
 SCORES = ("fraud_score", "if_score", "ae_error")
 COLUMNS: tuple[str, ...] = tuple(_PLACES)
-DECODERS = 2
-"""Threads: polars leaves the interpreter to others while it decodes."""
+SHAPE = repr(_PLACES)
+"""Another one for other columns."""
 
 
 def decode(bodies: Sequence[bytes], columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
@@ -62,19 +60,6 @@ def decode(bodies: Sequence[bytes], columns: Sequence[str] = COLUMNS) -> pl.Data
     if len(frame) != len(bodies):
         raise StorageError("a scored event that is no JSON")
     return frame.select(_column(name, *place) for name, place in places.items())
-
-
-def decoded(batches: Iterable[Sequence[bytes]], columns: Sequence[str] = COLUMNS) -> Iterator[pl.DataFrame]:
-    """The batches' columns, in their order; the next batches are fetched and decoded meanwhile."""
-    with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as threads:
-        ahead: deque[Future[pl.DataFrame]] = deque()
-        for bodies in batches:
-            if bodies:
-                ahead.append(threads.submit(decode, bodies, columns))
-            if len(ahead) > DECODERS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
 
 
 def empty(columns: Sequence[str] = COLUMNS) -> pl.DataFrame:

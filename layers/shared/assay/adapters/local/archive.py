@@ -52,6 +52,14 @@ class FolderArchive:
             raise StorageError(f"{prefix}: cannot be listed: {error.strerror}") from error
         return sorted(key for key in keys if key.startswith(prefix) and key > after)
 
+    async def discard(self, key: str) -> None:
+        """Removes an object, if there is one: for what can be made again. Raises `StorageError`."""
+        path = self._root / checked(key)
+        try:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{key}: not removed: {error.strerror}") from error
+
     def _put(self, path: Path, body: bytes) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{secrets.token_hex(16)}")
