@@ -41,8 +41,8 @@ def write_variant(root: Path, version: str, key: Ed25519PrivateKey, **changes: C
 
 
 def stricter(policy: dict[str, Any]) -> None:
-    """Declines earlier."""
-    policy["decline_above"] = 0.7
+    """Declines what would be challenged for its score."""
+    policy["decline_above"] = policy["challenge_above"]
 
 
 def copied_models(folder: Path, key: Ed25519PrivateKey | None = None) -> Path:
