@@ -45,6 +45,11 @@ def stricter(policy: dict[str, Any]) -> None:
     policy["decline_above"] = policy["challenge_above"]
 
 
+def every_flag_escalates(policy: dict[str, Any]) -> None:
+    """As the default policy: a score counts from 0.5 on, and a FLAG whatever the score."""
+    policy |= {"decline_above": 0.8, "challenge_above": 0.5, "flag_escalates_above": 0.0}
+
+
 def copied_models(folder: Path, key: Ed25519PrivateKey | None = None) -> Path:
     """A models folder like the packaged one, of its own, that trusts the key too."""
     shutil.copytree(MODELS, folder)
