@@ -15,6 +15,7 @@ from benchmarks.processes import HOST
 from benchmarks.timing import median, percentile
 from local.tokens import SCOPES, mint
 
+EVENTS = Path(__file__).resolve().parents[1] / "events"
 PATIENCE_S = 30.0
 PAUSE_S = 0.005
 
@@ -47,17 +48,9 @@ def measure(settings: Settings) -> list[Figure]:
 
 
 def challenged(client: httpx.Client, number: int) -> tuple[dict[str, Any], str]:
-    """A transaction that needs a step-up (a new device), and the id of its challenge."""
-    body = {
-        "transaction_id": f"challenge-{number}",
-        "account_id": f"acct-{number}",
-        "amount": 24.9,
-        "currency": "EUR",
-        "channel": "mobile",
-        "auth_method": "biometric",
-        "counterparty_id": "bakery-12",
-        "features": {"new_device_flag": 1, "device_seen_before": 0},
-    }
+    """A transaction that needs a step-up (a new device, an unusual amount), and the id of its challenge."""
+    own = {"transaction_id": f"challenge-{number}", "account_id": f"acct-{number}", "device_id": f"phone-{number}"}
+    body = {**json.loads((EVENTS / "score_risky.json").read_text()), **own}
     verdict = client.post("/score", json=body).json()
     if verdict.get("decision") != "CHALLENGE":
         raise RuntimeError(f"not a challenge: {verdict}")

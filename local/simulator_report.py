@@ -57,8 +57,12 @@ def run(places: Places, seed: int, customers: int, days: int, shift: Shift, as_j
     for table in (_ranking(result), _stories(result), _rules(result), _decisions(result)):
         console.print(table)
     calibration = result["calibration"]
-    above = number(calibration["ece_above_0_1"])
-    console.print(f"Expected calibration error {calibration['ece']:.4f}; over scores from 0.1 on: {above}.")
+    above, chance = number(calibration["ece_above_0_1"]), number(calibration["ece_above_0_1_by_chance"])
+    console.print(
+        f"Expected calibration error {calibration['ece']:.4f}; over scores from 0.1 on {above}, of which chance alone "
+        f"would make {chance}."
+    )
+    console.print(f"Cost per 1,000 transactions: {result['cost_per_1000']:,.0f} (training/defaults/costs.yaml).")
 
 
 def _table(title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:

@@ -17,7 +17,7 @@ from training.prepare import Part
 from training.thresholds import TrainedThresholds, subset_thresholds
 from training.work import Data, Fitted, Run, within
 
-TUNED = ("max_depth", "learning_rate", "min_child_weight", "subsample", "colsample_bytree", "reg_lambda")
+TUNED = ("max_depth", "min_child_weight", "subsample", "colsample_bytree", "reg_lambda")
 
 
 def score_part(data: Data, part: Part, fitted: Fitted, firings: Firings, policy: Policy) -> Scored:
@@ -48,8 +48,8 @@ def cost_metrics(
     """What the test period costs per 1,000 transactions: as decided, by the rules alone, and with nothing at all."""
     outcomes, flags = costs.of(data.test.truth, data.amounts(data.test)), within(firings, data, data.test).flags
     by_rules = decide(policy, flags, np.zeros(len(flags)), np.zeros(len(flags), dtype=np.bool_))
-    best = min(judged.cost_per_1000 for judged in fitted.search)
     return {
+        "flag_escalates_above": policy.flag_escalates_above,
         "challenge_above": policy.challenge_above,
         "decline_above": policy.decline_above,
         "per_1000": outcomes.per_1000(scored.decisions),
@@ -57,8 +57,6 @@ def cost_metrics(
         "per_1000_approving_all": outcomes.per_1000(np.full(len(flags), "APPROVE")),
         "alerts_per_1000": 1000 * float((scored.decisions == "DECLINE").mean()),
         "capacity_alerts_per_1000": costs.capacity.alerts_per_1000,
-        "tuning_candidates": len({repr(judged.parameters) for judged in fitted.search}),
-        "tuning_per_1000": best,
     }
 
 
@@ -78,6 +76,10 @@ def release_metrics(
     metrics["segments"] = segment_metrics(scored, data.table.columns(test.rows))
     metrics["calibration"]["reported_share"] = fitted.calibration.reported_share
     metrics["importance"] = importances(fitted)
+    metrics["tuning"] = {
+        "candidates": len({repr(judged.parameters) for judged in fitted.search}),
+        "log_loss": min(judged.loss for judged in fitted.search),
+    }
     return metrics
 
 

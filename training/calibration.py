@@ -142,3 +142,15 @@ def expected_calibration_error(scores: Floats, labels: Bools, edges: tuple[float
     if not total:
         return float("nan")
     return sum(part.count * abs(part.mean_score - part.fraud_share) for part in bins) / total
+
+
+def calibration_error_by_chance(scores: Floats, edges: tuple[float, ...] = TENTHS) -> float:
+    """The error that scores which keep their word are expected to show all the same: so few rows vary so much.
+
+    Per bin the mean distance of a normal variable with the variance of its frauds. 0..1; NaN without rows.
+    """
+    if not len(scores):
+        return float("nan")
+    places = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, len(edges) - 2)
+    variance = np.bincount(places, scores * (1 - scores))
+    return float(np.sqrt(2 / np.pi * variance).sum() / len(scores))

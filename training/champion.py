@@ -13,11 +13,12 @@ from assay.release import Release
 from assay.release.models import load_autoencoder, load_isolation_forest, load_xgboost, vectoriser
 from assay.rules.ruleset import RuleSet
 from training.calibration import PlattScaling
+from training.costs import Costs
 from training.decisions import decide
 from training.evaluate import Scored, difficulty, fire, model_metrics, rule_metrics
 from training.evidence import rule_evidence
 from training.prepare import learn_encoding
-from training.settings import TrainingDataError
+from training.settings import TrainingDataError, default
 from training.table import FeatureTable
 
 Bools = NDArray[np.bool_]
@@ -66,15 +67,17 @@ def evaluate_table(release: Release, table: FeatureTable) -> dict[str, Any]:
     for name, rows in (("before", learn), ("evaluated", test)):
         if not 0 < table.labels[rows].sum() < rows.sum():
             raise TrainingDataError(f"the period {name} lacks fraud or legitimate transactions: too small a bank")
-    scorer = ReleaseScorer(release)
+    scorer, costs = ReleaseScorer(release), Costs.load(default("costs.yaml"))
     encoding = learn_encoding(table, learn).full()
     parts = [encoding.table(table.columns(rows)) for rows in (learn, test)]
     firings = fire(scorer.rules, table.frame(learn | test))
     labels = table.labels[learn | test]
+    scored = scorer.score(table, test)
     return {
         "transactions": int(test.sum()),
         "frauds": int(table.labels[test].sum()),
-        **model_metrics(scorer.score(table, test)),
+        **model_metrics(scored),
+        "cost_per_1000": costs.of(scored.labels, table.numeric["amount"][test]).per_1000(scored.decisions),
         "difficulty": difficulty(NAMES, parts[0], table.labels[learn], parts[1], table.labels[test]),
         "rules": rule_metrics(scorer.rules, firings, labels, rule_evidence(firings.fired, labels)),
     }

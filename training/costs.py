@@ -94,8 +94,9 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class ScoreThresholds:
-    """Where a score is challenged and declined, and the cost per 1,000 transactions there."""
+    """Where a score is challenged (if rules flag, and always) and declined; the cost per 1,000 transactions there."""
 
+    flag_escalates_above: float
     challenge_above: float
     decline_above: float
     cost_per_1000: float
@@ -104,24 +105,27 @@ class ScoreThresholds:
 def best_thresholds(
     costs: Costs, outcomes: Outcomes, scores: Floats, rules_flags: Texts, both_anomalous: Bools, policy: Policy
 ) -> ScoreThresholds:
-    """The cheapest pair among all hundredths whose declines stay within the capacity; all columns one entry per row.
+    """The cheapest three among all hundredths whose declines stay within the capacity; all columns one entry per row.
 
     What rules block is declined whatever the score, and uses capacity. When even the highest thresholds are beyond
     it, those with the fewest declines are taken.
     """
     blocked = rules_flags == "BLOCK"
-    asked = ((rules_flags == "FLAG") & policy.flag_escalates) | both_anomalous
+    flagged = (rules_flags == "FLAG") & policy.flag_escalates & ~both_anomalous
     boosted = both_anomalous & policy.boost_to_decline_when_both_flag
-    low = np.where(asked, outcomes.challenge, outcomes.approve)
+    low = np.where(both_anomalous, outcomes.challenge, outcomes.approve)
     middle = np.where(boosted, outcomes.decline, outcomes.challenge)
     rows = ~blocked
     bins = np.minimum((scores[rows] * STEPS).astype(np.int64), STEPS - 1)
-    total = _by_band(bins, low[rows], middle[rows], outcomes.decline[rows]) + outcomes.decline[blocked].sum()
+    added, escalations = _by_escalation(bins, np.where(flagged, outcomes.challenge - outcomes.approve, 0.0)[rows])
+    total = _by_band(bins, low[rows], middle[rows], outcomes.decline[rows]) + added[:, np.newaxis]
+    total += outcomes.decline[blocked].sum()
     declined = _by_band(bins, np.zeros(len(bins)), boosted[rows] * 1.0, np.ones(len(bins))) + blocked.sum()
     allowed = declined <= max(costs.capacity.alerts_per_1000 / 1000 * len(scores), float(np.nanmin(declined)))
     total = np.where(allowed, total, np.inf)
     challenge, decline = np.unravel_index(np.nanargmin(total), total.shape)
     return ScoreThresholds(
+        int(escalations[challenge]) / STEPS,
         (int(challenge) + 1) / STEPS,
         (int(decline) + 1) / STEPS,
         1000 * float(total[challenge, decline]) / len(scores),
@@ -134,3 +138,13 @@ def _by_band(bins: NDArray[np.int64], low: Floats, middle: Floats, high: Floats)
     challenge, decline = np.indices((STEPS - 1, STEPS - 1))
     sums: Floats = below[challenge] + between[decline] - between[challenge] + above[-1] - above[decline]
     return np.where(challenge <= decline, sums, np.nan)
+
+
+def _by_escalation(bins: NDArray[np.int64], extra: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """[c] -> what challenging flagged rows below (c + 1) / STEPS adds, from the best step on, and that step.
+
+    `extra`: what challenging a row in place of approving it adds; 0 for rows without a flag.
+    """
+    below = np.concatenate([[0.0], np.cumsum(np.bincount(bins, extra, STEPS))])
+    most = np.maximum.accumulate(below)
+    return (below - most)[1:STEPS], np.searchsorted(most, most[1:STEPS])

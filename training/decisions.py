@@ -17,5 +17,6 @@ def decide(policy: Policy, rules_flags: Texts, scores: Floats, both_anomalous: B
     likely = scores >= policy.challenge_above
     boosted = both_anomalous & likely & policy.boost_to_decline_when_both_flag
     decline = (rules_flags == "BLOCK") | (scores >= policy.decline_above) | boosted
-    challenge = ((rules_flags == "FLAG") & policy.flag_escalates) | likely | both_anomalous
+    escalated = (rules_flags == "FLAG") & policy.flag_escalates & (scores >= policy.flag_escalates_above)
+    challenge = escalated | likely | both_anomalous
     return np.select([decline, challenge], ["DECLINE", "CHALLENGE"], default="APPROVE").astype(np.str_)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.rules.ruleset import RuleSet
 from assay.rules.table import evaluate_table
-from training.calibration import ReliabilityBin, expected_calibration_error, reliability
+from training.calibration import ReliabilityBin, calibration_error_by_chance, expected_calibration_error, reliability
 from training.evidence import firing_table
 from training.metrics import (
     category_as_risk,
@@ -115,6 +115,7 @@ def calibration_metrics(labels: Bools, scores: Floats) -> dict[str, Any]:
     return {
         "ece": expected_calibration_error(scores, labels),
         "ece_above_0_1": expected_calibration_error(scores[high], labels[high]),
+        "ece_above_0_1_by_chance": calibration_error_by_chance(scores[high]),
         "near_0_8": _bin(next((part for part in near if part.lower == 0.7), ReliabilityBin(0.7, 0.9, 0, 0.8, 0.0))),
         "reliability": [
             _bin(part) for part in reliability(scores, labels, tuple(round(0.1 * i, 1) for i in range(11)))

@@ -16,14 +16,15 @@ from assay.features.catalog import NAMES
 from assay.policy import Policy
 from training import reference
 from training.table import CATEGORIES, FeatureTable
-from training.thresholds import TrainedThresholds
+from training.thresholds import TrainedThresholds, confidence_bands
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
 def trained_policy(text: str, thresholds: TrainedThresholds) -> str:
-    """The policy with what training measured put in its places, its comments kept. `text` may be a trained one.
+    """The policy with what training measured put in its places, its comments kept. `text` may be a trained one, and one
+    from before a FLAG had a threshold.
 
     Raises PolicyError when a place is not there exactly once, on a line: a policy without its thresholds must not be
     released; and when what came out is no policy.
@@ -31,9 +32,15 @@ def trained_policy(text: str, thresholds: TrainedThresholds) -> str:
     subsets = thresholds.subsets
     without = f"{subsets.forest_without_xgboost:.6g}, autoencoder: {subsets.autoencoder_without_xgboost:.6g}"
     evidence = f"{thresholds.forest_evidence:.4f}, autoencoder: {thresholds.autoencoder_evidence:.4f}"
+    bands = confidence_bands(thresholds.score)
+    if not re.search(r"^flag_escalates_above:", text, flags=re.MULTILINE):
+        text = re.sub(r"^flag_escalates:.*$", r"\g<0>\nflag_escalates_above: 0.00", text, flags=re.MULTILINE)
     places = {
         "decline_above:": f"{thresholds.score.decline_above:.2f}",
         "challenge_above:": f"{thresholds.score.challenge_above:.2f}",
+        "flag_escalates_above:": f"{thresholds.score.flag_escalates_above:.2f}",
+        "high:": f"{{above: {bands.high.above:.3f}, below: {bands.high.below:.3f}}}",
+        "medium:": f"{{above: {bands.medium.above:.3f}, below: {bands.medium.below:.3f}}}",
         "isolation_forest_alone:": f"{subsets.forest_alone:.6g}",
         "autoencoder_alone:": f"{subsets.autoencoder_alone:.6g}",
         "without_xgboost:": f"{{isolation_forest: {without}}}",

@@ -17,7 +17,7 @@ the figures below use all there are.
 **Split**, by time: {train} rows to train ({train_frauds} known frauds), {calibrate} to stop early, calibrate and set \
 thresholds ({calibrate_frauds}), a gap in which labels ripen, {test} rows to test ({test_frauds} frauds).
 
-**Tuning.** {trials} candidates by successive halving, judged by cost on the newest quarter of the training rows: \
+**Tuning.** {trials} candidates by successive halving, judged by log loss on the newest quarter of the training rows: \
 {parameters}; {rounds} trees.
 
 **Limits.** Figures on simulated data say that the pieces work together and how they compare on the same rows; they \
@@ -115,10 +115,9 @@ def _costs(metrics: Mapping[str, Any]) -> str:
         ("approving everything", f"{costs['per_1000_approving_all']:,.0f}"),
     ]
     text = "## Costs (test period)\n\n"
-    text += (
-        f"Thresholds where the calibration period cost least: challenge from {costs['challenge_above']:.2f}, decline "
-    )
-    text += f"from {costs['decline_above']:.2f}. Declines: {costs['alerts_per_1000']:.1f} of 1,000 transactions; the "
+    text += f"Thresholds where the calibration period cost least: challenge from {costs['challenge_above']:.2f}, what "
+    text += f"rules flag from {costs['flag_escalates_above']:.2f}, decline from {costs['decline_above']:.2f}. "
+    text += f"Declines: {costs['alerts_per_1000']:.1f} of 1,000 transactions; the "
     text += f"team can look at {costs['capacity_alerts_per_1000']:g}.\n\n"
     return text + table(("decided by", "cost per 1,000 transactions, base currency"), rows)
 
@@ -127,7 +126,8 @@ def _calibration(metrics: Mapping[str, Any]) -> str:
     calibration = metrics["calibration"]
     text = "## Calibration (test period)\n\n"
     text += f"Expected calibration error {calibration['ece']:.4f} over all rows, "
-    text += f"{number(calibration['ece_above_0_1'])} over those scored 0.1 and above. "
+    text += f"{number(calibration['ece_above_0_1'])} over those scored 0.1 and above; "
+    text += f"chance alone would make that {number(calibration['ece_above_0_1_by_chance'])} of perfect scores. "
     near = calibration["near_0_8"]
     text += f"Scored 0.7 to 0.9: {near['count']} rows, mean score {number(near['mean_score'])}, "
     text += f"fraud share {number(near['fraud_share'])}.\n\n"

@@ -112,7 +112,8 @@ def _decisions(metrics: dict[str, Any]) -> dict[str, Any]:
 
 def _costs(metrics: dict[str, Any]) -> dict[str, Any]:
     costs = metrics["costs"]
-    note = f"Challenge from {costs['challenge_above']:.2f}, decline from {costs['decline_above']:.2f}; "
+    note = f"Challenge from {costs['challenge_above']:.2f}, if rules flag from {costs['flag_escalates_above']:.2f}, "
+    note += f"decline from {costs['decline_above']:.2f}; "
     note += f"{costs['alerts_per_1000']:.1f} declines of 1,000 transactions, "
     note += f"capacity {costs['capacity_alerts_per_1000']:g}."
     named = (("this release", ""), ("its rules alone", "_rules_alone"), ("approving everything", "_approving_all"))

@@ -1,16 +1,23 @@
-"""Anomaly thresholds for the cases in which not all models answer, from what the models did on legitimate rows."""
+"""What training writes into a policy beside the score's thresholds: confidence bands around these, and anomaly
+thresholds for the cases in which not all models answer, from what the models did on legitimate rows."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.policy import Band, ConfidenceBands
 from training.costs import ScoreThresholds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+CLEAR_ODDS = 3.0
+"""A score whose odds are so many times beyond a threshold is clear: HIGH."""
+THOUSANDTHS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,27 @@ class TrainedThresholds:
     subsets: SubsetThresholds
     forest_evidence: float
     autoencoder_evidence: float
+
+
+def confidence_bands(score: ScoreThresholds) -> ConfidenceBands:
+    """HIGH: the score would be approved or declined if its odds of fraud were CLEAR_ODDS times closer to a challenge.
+    MEDIUM: it would be approved or declined as it is. LOW, the rest: the score itself calls for a challenge.
+
+    In thousandths; the lower edges, inclusive, stay below `challenge_above`.
+    """
+    challenge = round(score.challenge_above * THOUSANDTHS)
+    high_below = math.floor(_at_odds(score.challenge_above, 1 / CLEAR_ODDS) * THOUSANDTHS)
+    high_above = math.ceil(_at_odds(score.decline_above, CLEAR_ODDS) * THOUSANDTHS)
+    return ConfidenceBands(
+        high=Band(above=high_above / THOUSANDTHS, below=high_below / THOUSANDTHS),
+        medium=Band(above=score.decline_above, below=(challenge - 1) / THOUSANDTHS),
+    )
+
+
+def _at_odds(probability: float, times: float) -> float:
+    """The probability whose odds are so many times this one's."""
+    odds = times * probability / (1 - probability)
+    return odds / (1 + odds)
 
 
 def subset_thresholds(if_scores: Floats, ae_errors: Floats, both: Bools, stopped_by_models: Bools) -> SubsetThresholds:

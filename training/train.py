@@ -34,13 +34,13 @@ from training.settings import Settings, TrainingDataError
 from training.simulator import START, simulate
 from training.split import DAY, split_by_time
 from training.table import FeatureTable, build_table
-from training.tuning import Judged, judge_by_cost, tune
+from training.tuning import Judged, judge_by_log_loss, tune
 from training.unknowns import with_unknowns
 from training.work import Data, Fitted, Progress, Run
 
 CUSTOMERS = 2_600
 DAYS = 140
-VERSION = "2026.11.2"
+VERSION = "2026.11.3"
 JUDGED_BY = 0.25
 """The newest part of the training rows judges the tuning."""
 
@@ -198,7 +198,7 @@ def _tune(data: Data, settings: Settings, progress: Progress) -> tuple[dict[str,
     judges = train.known[older:]
     _require_both("tune (the newest quarter of that to train)", judges)
     _require_both("tune (the older part of that to train)", train.known[:older])
-    judge = judge_by_cost(Costs.load(settings.costs), Policy.load(settings.policy), judges, data.amounts(train)[older:])
+    judge = judge_by_log_loss(judges)
     learn = with_unknowns(train.full[:older], train.known[:older], data.encoding.categories, settings.seed)
     return tune(
         learn, train.full[older:], judge, settings.trials, settings.seed, lambda share: progress("tuning", share)

@@ -1,4 +1,4 @@
-"""The decision table: what the evidence at hand says. First match wins; both thresholds are inclusive.
+"""The decision table: what the evidence at hand says. First match wins; all thresholds are inclusive.
 
 A part that is missing says nothing here; what may be approved without it is `degradation`'s business.
 """
@@ -51,7 +51,7 @@ def rows_1_to_6(evidence: Evidence, policy: Policy) -> Outcome:
     challenged = score >= policy.challenge_above
     if challenged and evidence.anomalous and policy.boost_to_decline_when_both_flag:
         return _with_anomalies(Decision.DECLINE, evidence, ("fraud_score", *_flagging(evidence)))
-    if evidence.rules_flag == RulesFlag.FLAG and policy.flag_escalates:
+    if evidence.rules_flag == RulesFlag.FLAG and _flag_escalates(evidence.fraud_score, policy):
         return FLAGGED_AND_SCORED if challenged else FLAGGED
     if challenged:
         return _with_anomalies(Decision.CHALLENGE, evidence, ("fraud_score",))
@@ -75,6 +75,11 @@ def confidence(fraud_score: float | None, policy: Policy) -> Confidence:
     if fraud_score >= bands.medium.above or fraud_score <= bands.medium.below:
         return Confidence.MEDIUM
     return Confidence.LOW
+
+
+def _flag_escalates(fraud_score: float | None, policy: Policy) -> bool:
+    """A score may overrule a FLAG by being low; no score overrules nothing."""
+    return policy.flag_escalates and (fraud_score is None or fraud_score >= policy.flag_escalates_above)
 
 
 def _with_anomalies(decision: Decision, evidence: Evidence, movers: tuple[Mover, ...]) -> Outcome:

@@ -248,8 +248,7 @@ class _Demo:
         """Somebody promotes by hand what no gate has seen: it declines nearly everybody who is a little suspicious."""
         champion = open_champion(self.places)
         policy = champion.read("policy.yaml").decode()
-        policy = re.sub(r"^decline_above: \S+", "decline_above: 0.01", policy, flags=re.MULTILINE)
-        policy = re.sub(r"^challenge_above: \S+", "challenge_above: 0.01", policy, flags=re.MULTILINE)
+        policy = re.sub(r"^((decline|challenge|flag_escalates)_above): \S+", r"\1: 0.01", policy, flags=re.MULTILINE)
         files = {name: champion.read(name) for name in FILES} | {"policy.yaml": policy.encode()}
         body = ManifestBody(**champion.manifest.model_dump(exclude={"files"})).model_copy(update={"version": BAD})
         write_release(self.places.releases, body, files, load_or_create_signing_key(self.places.keys / "release.pem"))

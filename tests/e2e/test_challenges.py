@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from tests.harness.service import EVENTS, JSON, TOKEN_LIFE_S, Service, running_s
 from tests.harness.waiting import eventually
 
 NUMBERS = count(1)
-SAMPLE = json.loads((EVENTS / "score_genuine.json").read_text())
+SAMPLE = json.loads((EVENTS / "score_risky.json").read_text())
 OTHERWISE = {"account_id": "acct-x", "amount": 24.91, "currency": "USD", "counterparty_id": "bakery-13"}
 WRONG_SHAPES: dict[str, dict[str, Any]] = {
     "code": {"code": "12345"},
@@ -60,15 +61,17 @@ def client(server: Service) -> Iterator[httpx.Client]:
 
 
 def challenged(client: httpx.Client, **changes: Any) -> tuple[dict[str, Any], str]:
-    """A transaction that needs a step-up, and the id of its challenge."""
+    """A transaction that needs a step-up, a day after the one before (a burst would be declined), and its challenge."""
     n = next(NUMBERS)
     own = {
         "transaction_id": f"stepup-{n}",
         "account_id": f"step-acct-{n}",
         "device_id": f"step-phone-{n}",
         "ip_address": f"2001:db8:5::{n:x}",
+        "counterparty_id": f"step-payee-{n}",
+        "occurred_at": (datetime.now(UTC) - timedelta(days=100 - n)).isoformat(),
     }
-    body = {**SAMPLE, **own, "features": {"new_device_flag": 1, "device_seen_before": 0}, **changes}
+    body = {**SAMPLE, **own, **changes}
     answer = client.post("/score", json=body)
     assert answer.status_code == 200, answer.text
     verdict = answer.json()

@@ -136,10 +136,9 @@ def test_a_release_is_told_but_not_by_whom_nor_why(server: Service, client: http
 
 def test_a_final_decision_is_told(client: httpx.Client) -> None:
     n = next(NUMBERS)
-    body = json.loads((EVENTS / "score_genuine.json").read_text())
+    body = json.loads((EVENTS / "score_risky.json").read_text())
     own = {"transaction_id": f"told-{n}", "account_id": f"told-acct-{n}", "device_id": f"told-phone-{n}"}
-    features = {"new_device_flag": 1, "device_seen_before": 0}
-    verdict = client.post("/score", json={**body, **own, "features": features}).json()
+    verdict = client.post("/score", json={**body, **own}).json()
     assert verdict["decision"] == "CHALLENGE"
     challenge = verdict["challenge"]["id"]
     facts = {key: body[key] for key in ("amount", "currency", "counterparty_id")} | {"account_id": own["account_id"]}

@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
+from assay.policy import Policy
 from assay.release import load_trusted_keys
 from assay.release.folder import FolderRegistry
 from assay.release.registry import promote, roll_back
@@ -171,9 +172,9 @@ def test_what_the_commands_show(world: World) -> None:
     (world.models / "releases" / "2027.4").mkdir(exist_ok=True)
     (world.models / "releases" / "2027.4" / "manifest.json").write_text("{")
     listed = json.loads(world.assay("list", "--json").stdout)
-    packaged = {path.name for path in (MODELS / "releases").iterdir()} - {FIRST}
+    others = {path.name for path in (MODELS / "releases").iterdir()} - {FIRST}
     states = {release["version"]: release["state"] for release in listed["releases"]}
-    assert {version: state for version, state in states.items() if version not in packaged} == {
+    assert {version: state for version, state in states.items() if version not in others} == {
         FIRST: "champion", "2027.1": "candidate", "2027.2": "candidate", "2027.3": "broken", "2027.4": "broken"
     }  # fmt: skip
     facts = {release["version"]: release for release in listed["releases"]}
@@ -181,12 +182,14 @@ def test_what_the_commands_show(world: World) -> None:
     assert facts["2027.4"]["reason"]
     assert listed["fault"] is None
     different = json.loads(world.assay("diff", FIRST, "2027.1", "--json").stdout)
-    assert different["policy"] == {"decline_above": [0.8, 0.7]}
+    policy = Policy.load(packaged().read("policy.yaml"))
+    assert policy.challenge_above < policy.decline_above
+    assert different["policy"] == {"decline_above": [policy.decline_above, policy.challenge_above]}
     assert different["rules"] == {"added": [], "removed": [], "changed": {}, "reordered": False, "escalation": []}
     assert (different["thresholds"], different["metrics"], different["features"]) == ({}, {}, {})
     assert different["files"] == ["policy.yaml"]
     lines = world.assay("diff", "2027.1", "2027.2").stdout.splitlines()
-    assert "policy: decline_above: 0.7 -> 0.8" in lines
+    assert f"policy: decline_above: {policy.challenge_above} -> {policy.decline_above}" in lines
     assert any(line.startswith("rules: -") for line in lines)
     shown = json.loads(world.assay("show", "--json").stdout)
     assert shown["version"] == FIRST

@@ -16,7 +16,7 @@ import httpx
 from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.identity.scopes import CLIENT_SCOPES, Role, scopes_of
 from local import tokens
-from local.embedded import Embedded, Places
+from local.embedded import MODELS, Embedded, Places
 from local.identity import create_admin
 
 PASSWORD = "correct horse battery staple"
@@ -147,9 +147,9 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def run(data: Path, scenario: Callable[[Town], Awaitable[None]], admin: str = ADMIN) -> None:
+def run(data: Path, scenario: Callable[[Town], Awaitable[None]], admin: str = ADMIN, models: Path = MODELS) -> None:
     """Runs the scenario in an installation, with an admin who is new to it."""
-    places = Places(data)
+    places = Places(data, models)
     id_ = create_admin(places, admin, "Root", PASSWORD)
 
     async def main() -> None:

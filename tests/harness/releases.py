@@ -41,8 +41,13 @@ def write_variant(root: Path, version: str, key: Ed25519PrivateKey, **changes: C
 
 
 def stricter(policy: dict[str, Any]) -> None:
-    """Declines earlier."""
-    policy["decline_above"] = 0.7
+    """Declines what would be challenged for its score."""
+    policy["decline_above"] = policy["challenge_above"]
+
+
+def every_flag_escalates(policy: dict[str, Any]) -> None:
+    """As the default policy: a score counts from 0.5 on, and a FLAG whatever the score."""
+    policy |= {"decline_above": 0.8, "challenge_above": 0.5, "flag_escalates_above": 0.0}
 
 
 def copied_models(folder: Path, key: Ed25519PrivateKey | None = None) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from assay.adapters.sqlite.labels_effects import SqliteEffectStore
 from assay.adapters.sqlite.ledger import SqliteLedger
@@ -20,6 +21,7 @@ from functions.post_auth_intelligence import feedback_csv
 from local.labels import labels_table
 from tests.harness.identity import Town, bearer, run
 from tests.harness.labels import START
+from tests.harness.releases import copied_models, every_flag_escalates, write_variant
 from tests.harness.service import EVENTS
 
 CSV = {"Content-Type": "text/csv"}
@@ -251,7 +253,11 @@ def test_an_account_that_was_cleared_is_not_challenged_for_flags(tmp_path: Path)
         again = await score(town, client, "t4", account_id="cleared", features=given, amount=10, device_id="d-2")
         assert again["triggered_by"] == "RULES_FLAG"
 
-    run(tmp_path, scenario)
+    key = Ed25519PrivateKey.generate()
+    models = copied_models(tmp_path / "models", key)
+    write_variant(models / "releases", "flags", key, policy=every_flag_escalates)
+    (models / "releases" / "CHAMPION").write_text("flags\n")
+    run(tmp_path / "data", scenario, models=models)
 
 
 def test_effects_outlive_the_process_but_not_their_time(tmp_path: Path) -> None:

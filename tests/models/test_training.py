@@ -20,6 +20,7 @@ from assay.release.models import load_autoencoder, load_isolation_forest, load_x
 from assay.release.registry import champion
 from assay.release.store import open_release
 from assay.rules.ruleset import RuleSet
+from functions.decision_engine.table import confidence
 from training.champion import ReleaseScorer, evaluate_table
 from training.costs import ScoreThresholds
 from training.package import trained_policy
@@ -28,7 +29,7 @@ from training.settings import Settings, TrainingDataError, default
 from training.simulator import START, SimulatedTransaction, as_transaction, simulate
 from training.split import split_by_time
 from training.table import build_table
-from training.thresholds import SubsetThresholds, TrainedThresholds, subset_thresholds
+from training.thresholds import SubsetThresholds, TrainedThresholds, confidence_bands, subset_thresholds
 from training.train import silent, train
 
 CUSTOMERS, DAYS, SEED = 300, 60, 3
@@ -217,13 +218,33 @@ def test_subset_thresholds_keep_the_burden_on_honest_customers():
     assert together.mean() == pytest.approx(stopped.mean(), rel=0.02)
 
 
+@pytest.mark.parametrize(("challenge", "decline"), [(0.01, 0.02), (0.04, 0.27), (0.5, 0.8), (0.98, 0.99)])
+def test_confidence_is_low_where_the_score_itself_challenges(challenge, decline):
+    bands = confidence_bands(ScoreThresholds(0.0, challenge, decline, 5.0))
+    update = {"confidence": bands, "challenge_above": challenge, "decline_above": decline, "flag_escalates_above": 0.0}
+    policy = Policy.model_validate({**Policy.load(default("policy.yaml")).model_dump(), **update})
+    edges = (0.0, challenge - 0.0011, challenge, decline - 0.0001, decline, 1.0)
+    assert [confidence(score, policy) for score in edges] == ["HIGH", "MEDIUM", "LOW", "LOW", "MEDIUM", "HIGH"]
+    odds = [edge / (1 - edge) for edge in (bands.high.above, bands.high.below)]
+    assert odds[0] >= 3 * decline / (1 - decline) * 0.999
+    assert odds[1] <= challenge / (1 - challenge) / 3
+
+
+def test_confidence_bands_of_one_threshold_are_in_order():
+    bands = confidence_bands(ScoreThresholds(0.0, 0.3, 0.3, 5.0))
+    assert bands.high.below < bands.medium.below < bands.medium.above < bands.high.above
+
+
 def test_a_policy_without_a_place_for_the_thresholds_is_refused():
     subsets = SubsetThresholds(-0.1, 3.0, 0.01, 2.0)
-    thresholds = TrainedThresholds(ScoreThresholds(0.12, 0.34, 5.0), subsets, 1.0, 2.0)
+    thresholds = TrainedThresholds(ScoreThresholds(0.02, 0.12, 0.34, 5.0), subsets, 1.0, 2.0)
     text = default("policy.yaml")
     trained = trained_policy(text, thresholds)
     policy = Policy.load(trained)
     assert (policy.model_evidence.autoencoder, policy.challenge_above, policy.decline_above) == (2.0, 0.12, 0.34)
+    assert (policy.flag_escalates_above, policy.confidence) == (0.02, confidence_bands(thresholds.score))
     assert trained_policy(trained, thresholds) == trained  # a retraining starts from a trained policy
+    before = "".join(line for line in text.splitlines(True) if not line.startswith("flag_escalates_above"))
+    assert Policy.load(trained_policy(before, thresholds)) == policy
     with pytest.raises(PolicyError, match="autoencoder_alone"):
         trained_policy(text.replace("autoencoder_alone: null", ""), thresholds)

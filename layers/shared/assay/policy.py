@@ -155,13 +155,15 @@ class Feedback(Contract):
 
 
 class Policy(Contract):
-    """policy.yaml. Both thresholds are inclusive."""
+    """policy.yaml. All thresholds are inclusive."""
 
     version: Annotated[int, Field(ge=1)]
     decline_above: Probability
     challenge_above: Probability
     boost_to_decline_when_both_flag: bool
     flag_escalates: bool
+    """A FLAG of the rules is a CHALLENGE from `flag_escalates_above` on, and whenever there is no score."""
+    flag_escalates_above: Probability = 0.0
     confidence: ConfidenceBands
     max_reasons: Annotated[int, Field(ge=1, le=20)]
     base_currency: Currency
@@ -183,6 +185,7 @@ class Policy(Contract):
     def _ordered(self) -> Self:
         bands = self.confidence
         _require(self.challenge_above <= self.decline_above, "challenge_above", "not above decline_above")
+        _require(self.flag_escalates_above <= self.challenge_above, "flag_escalates_above", "not above challenge_above")
         _require(bands.medium.above <= bands.high.above, "confidence.medium.above", "not above confidence.high.above")
         _require(bands.medium.below >= bands.high.below, "confidence.medium.below", "not below confidence.high.below")
         _require(bands.medium.below <= bands.medium.above, "confidence.medium.below", "not above its own `above`")

@@ -119,6 +119,7 @@ def requests(draw: st.DrawFn, whole: bool = False) -> DecisionRequest:
 policies = st.builds(
     policy,
     flag_escalates=st.booleans(),
+    flag_escalates_above=st.sampled_from((0.0, 0.01, 0.15, 0.49999, 0.5)),
     boost_to_decline_when_both_flag=st.booleans(),
     max_reasons=st.integers(1, 6),
 )

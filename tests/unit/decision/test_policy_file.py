@@ -29,6 +29,9 @@ def changed(path: str, value: Any) -> str:
 def test_the_default_policy_is_seed_bs() -> None:
     assert (POLICY.decline_above, POLICY.challenge_above) == (0.80, 0.50)
     assert POLICY.flag_escalates
+    assert POLICY.flag_escalates_above == 0.0
+    assert (POLICY.confidence.high.above, POLICY.confidence.high.below) == (0.85, 0.15)
+    assert (POLICY.confidence.medium.above, POLICY.confidence.medium.below) == (0.65, 0.35)
     assert POLICY.boost_to_decline_when_both_flag
     assert (POLICY.mode, POLICY.deadline_ms, POLICY.base_currency, POLICY.deny_list) == ("stand_in", 800, "EUR", [])
     assert (POLICY.stand_in.single, POLICY.stand_in.cumulative, POLICY.stand_in.count) == (30.0, 100.0, 5)
@@ -52,6 +55,9 @@ def test_the_default_policy_is_seed_bs() -> None:
         ("confidence.medium.below", 0.7, "confidence.medium.below"),
         ("flag_escalates", 1, "flag_escalates"),
         ("flag_escalates", "yes", "flag_escalates"),
+        ("flag_escalates_above", 0.51, "flag_escalates_above must be not above challenge_above"),
+        ("flag_escalates_above", -0.01, "flag_escalates_above"),
+        ("flag_escalates_above", None, "flag_escalates_above"),
         ("mode", "lenient", "mode"),
         ("deadline_ms", 0, "deadline_ms"),
         ("deadline_ms", 800.5, "deadline_ms"),
@@ -72,6 +78,10 @@ def test_a_wrong_key_is_named(path: str, value: Any, message: str) -> None:
         Policy.load(changed(path, value))
     assert message in str(problem.value)
     assert str(problem.value).startswith("policy.yaml: ")
+
+
+def test_a_policy_from_before_flags_had_a_threshold_escalates_all() -> None:
+    assert Policy.load(changed("flag_escalates_above", ...)) == POLICY
 
 
 @pytest.mark.parametrize("text", ["", "[]", "a: 1\na: 2", "a: &x 1\nb: *x", "x: " + "a" * 10_000_000, b"\xff"])

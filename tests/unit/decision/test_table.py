@@ -65,6 +65,40 @@ def test_switches_of_the_policy() -> None:
     assert [reason.code for reason in result.reasons] == ["model:xgboost_classifier"]  # the anomalies changed nothing
 
 
+JUST_BELOW = 0.19999999999999998
+
+
+@pytest.mark.parametrize(
+    ("score", "parts", "decision", "triggered_by", "reasons"),
+    [
+        (0.2, FLAG, "CHALLENGE", "RULES_FLAG", ["rule:r"]),
+        (JUST_BELOW, FLAG, "APPROVE", "ML_SCORE", []),
+        (0.0, {**FLAG, **ONLY_FOREST}, "APPROVE", "ML_SCORE", []),
+        # What is asked for another reason is not asked because of the rules.
+        (JUST_BELOW, {**FLAG, **BOTH}, "CHALLENGE", "IF_ANOMALY+AE_RECONSTRUCTION", ["model:isolation_forest"]),
+        (0.5, FLAG, "CHALLENGE", "ML_SCORE+RULES_FLAG", ["rule:r", "model:xgboost_classifier"]),
+        (0.0, BLOCK, "DECLINE", "RULES_BLOCK_EARLY_EXIT", ["rule:r"]),
+    ],
+)
+def test_a_flag_escalates_from_its_threshold_on(
+    score: float, parts: dict, decision: str, triggered_by: str, reasons: list[str]
+) -> None:
+    engine = DecisionEngine(policy(flag_escalates_above=0.2))
+    result = engine.decide(request(xgboost_classifier=scored(score), **parts))
+    assert (result.decision.value, result.triggered_by) == (decision, triggered_by)
+    assert [reason.code for reason in result.reasons][: len(reasons)] == reasons
+    assert bool(result.reasons) is bool(reasons)
+    if "RULES" not in triggered_by:
+        assert not any(reason.code.startswith("rule:") for reason in result.reasons)
+
+
+@pytest.mark.parametrize("others", [{}, {"isolation_forest": None}, {"profile_known": False}, {"autoencoder": None}])
+def test_without_a_score_every_flag_escalates(others: dict) -> None:
+    engine = DecisionEngine(policy(flag_escalates_above=0.5))
+    result = engine.decide(request(xgboost_classifier=None, **FLAG, **others))
+    assert (result.decision, result.triggered_by, result.stand_in) == (Decision.CHALLENGE, "RULES_FLAG", True)
+
+
 @pytest.mark.parametrize(
     ("score", "confidence"),
     [

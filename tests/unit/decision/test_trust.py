@@ -7,7 +7,7 @@ from hypothesis import given
 from assay.schemas.stages import Decision, DecisionRequest, RulesFlag
 from functions.decision_engine.engine import DecisionEngine
 from functions.decision_engine.table import TRUSTED
-from tests.unit.decision.cases import POLICY, encoder, forest, request, requests, rules, scored
+from tests.unit.decision.cases import POLICY, encoder, forest, policy, request, requests, rules, scored
 
 ENGINE = DecisionEngine(POLICY)
 
@@ -20,6 +20,15 @@ def test_flags_alone_challenge_nobody_who_is_trusted() -> None:
         assert (spared.decision, spared.triggered_by) == (Decision.APPROVE, "ANALYST_TRUST")
         (reason,) = spared.reasons
         assert (reason.code, reason.weight) == ("trust:analyst", 0.0)
+
+
+def test_trust_spares_a_flag_that_the_score_let_escalate() -> None:
+    engine = DecisionEngine(policy(flag_escalates_above=0.2))
+    flagged = {"rules": rules(RulesFlag.FLAG), "xgboost_classifier": scored(0.3)}
+    assert engine.decide(request(**flagged)).triggered_by == "RULES_FLAG"
+    assert engine.decide(request(trusted=True, **flagged)).triggered_by == "ANALYST_TRUST"
+    below = request(trusted=True, rules=rules(RulesFlag.FLAG), xgboost_classifier=scored(0.1))
+    assert engine.decide(below).triggered_by == "ML_SCORE"  # nothing to spare
 
 
 def test_a_score_a_block_and_a_missing_part_stand() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from random import Random
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,9 @@ from training.evaluate import fire
 from training.metrics import roc_auc, single_feature_auc
 from training.settings import default
 from training.simulator import START, simulate
+from training.simulator.stories import Crew
+from training.simulator.stories.device_farm import DeviceFarm
+from training.simulator.world import World
 from training.table import CATEGORIES, NUMERIC, build_table
 from training.train import silent
 
@@ -69,3 +75,16 @@ def test_what_is_not_sent_stays_unknown(table):
     unknown = np.isnan(table.numeric["accounts_per_device"])
     assert 0.1 < unknown.mean() < 0.7
     assert np.isnan(table.numeric["balance_share_moved"]).any()
+
+
+def test_most_rings_work_one_phone_hard_enough_for_the_rule():
+    world = World(1, 60, START)
+    crew = Crew(world, Random(1))
+    busiest = []
+    for _ in range(200):
+        accounts = defaultdict(set)
+        for draft in DeviceFarm().play(crew, world.start_seconds + 86400 * 20):
+            accounts[draft.device].add(draft.customer.account_id)
+        busiest.append(max(map(len, accounts.values())))
+    assert np.mean(np.array(busiest) > 10) > 0.6
+    assert np.mean(np.array(busiest) > 10) < 0.95  # some stay below it

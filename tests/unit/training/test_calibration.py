@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from training.calibration import expected_calibration_error, fit_calibration, fit_platt, reliability
+from training.calibration import (
+    calibration_error_by_chance,
+    expected_calibration_error,
+    fit_calibration,
+    fit_platt,
+    reliability,
+)
 
 
 def sigmoid(values):
@@ -54,3 +60,11 @@ def test_where_everything_is_reported_nothing_is_added():
     fitted = fit_calibration(margins, rng.random(40_000) < sigmoid(margins))
     assert fitted.reported_share > 0.985
     assert fitted.platt.slope == pytest.approx(1, abs=0.05)
+
+
+def test_scores_that_keep_their_word_are_as_far_off_as_chance_says():
+    rng = np.random.default_rng(3)
+    scores = rng.beta(0.5, 0.8, 400)
+    errors = [expected_calibration_error(scores, rng.random(400) < scores) for _ in range(300)]
+    assert np.mean(errors) == pytest.approx(calibration_error_by_chance(scores), rel=0.05)
+    assert np.isnan(calibration_error_by_chance(np.empty(0)))

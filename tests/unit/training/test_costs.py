@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -19,8 +21,9 @@ def bank(rows=20_000, seed=0):
     return labels, rng.lognormal(3.5, 1.0, rows), scores, flags, rng.random(rows) < 0.01
 
 
-def cost_at(challenge, decline, costs, labels, amounts, scores, flags, both):
-    policy = POLICY.model_copy(update={"challenge_above": challenge, "decline_above": decline})
+def cost_at(flagged, challenge, decline, costs, labels, amounts, scores, flags, both):
+    update = {"flag_escalates_above": flagged, "challenge_above": challenge, "decline_above": decline}
+    policy = POLICY.model_copy(update=update)
     decisions = decide(policy, flags, scores, both)
     return costs.of(labels, amounts).per_1000(decisions), (decisions == "DECLINE").mean() * 1000
 
@@ -30,18 +33,41 @@ def with_capacity(alerts):
 
 
 @pytest.mark.parametrize("alerts", [1000.0, 30.0, 12.0])
-def test_no_other_pair_within_the_capacity_is_cheaper(alerts):
+def test_no_other_thresholds_within_the_capacity_are_cheaper(alerts):
     labels, amounts, scores, flags, both = bank()
     costs = with_capacity(alerts)
     found = best_thresholds(costs, costs.of(labels, amounts), scores, flags, both, POLICY)
-    told, declined = cost_at(found.challenge_above, found.decline_above, costs, labels, amounts, scores, flags, both)
+    rows = (costs, labels, amounts, scores, flags, both)
+    told, declined = cost_at(found.flag_escalates_above, found.challenge_above, found.decline_above, *rows)
     assert found.cost_per_1000 == pytest.approx(told)  # what the decision table really does
     assert declined <= alerts
-    for challenge in (0.01, 0.03, 0.1, 0.3, 0.6):
-        for decline in (0.1, 0.2, 0.3, 0.5, 0.8, 0.95):
-            if challenge <= decline:
-                other, burden = cost_at(challenge, decline, costs, labels, amounts, scores, flags, both)
-                assert other >= told - 1e-9 or burden > alerts
+    challenges, declines, flagged = (
+        (0.01, 0.03, 0.1, 0.3, 0.6),
+        (0.1, 0.3, 0.5, 0.8, 0.95),
+        (0.0, 0.01, 0.02, 0.05, 0.3),
+    )
+    for flag, challenge, decline in product(flagged, challenges, declines):
+        if flag <= challenge <= decline:
+            other, burden = cost_at(flag, challenge, decline, *rows)
+            assert other >= told - 1e-9 or burden > alerts
+
+
+def test_flags_that_know_nothing_escalate_only_what_the_score_would_challenge_anyway():
+    labels, amounts, scores, flags, both = bank()
+    found = best_thresholds(COSTS, COSTS.of(labels, amounts), scores, flags, both, POLICY)
+    assert 0 < found.flag_escalates_above <= found.challenge_above
+    update = {"flag_escalates": False}
+    off = best_thresholds(COSTS, COSTS.of(labels, amounts), scores, flags, both, POLICY.model_copy(update=update))
+    assert off.flag_escalates_above == 0.0
+    assert off.cost_per_1000 >= found.cost_per_1000
+
+
+def test_flags_that_know_more_than_the_score_escalate_below_its_threshold():
+    labels, amounts, scores, _, both = bank()
+    rng = np.random.default_rng(1)
+    flags = np.where(labels | (rng.random(len(labels)) < 0.01), "FLAG", "ALLOW")
+    found = best_thresholds(COSTS, COSTS.of(labels, amounts), np.minimum(scores, 0.05), flags, both, POLICY)
+    assert found.flag_escalates_above < found.challenge_above
 
 
 def test_fewer_hands_mean_a_higher_threshold():

@@ -23,11 +23,12 @@ class DeviceFarm:
         rng = crew.rng
         accounts = [self._account(crew, start) for _ in range(rng.randint(8, 26))]
         devices = [crew.world.device() for _ in range(rng.choice((1, 1, 1, 2, 5)))]
+        spare = devices[1:] or devices  # one phone does most of the work: two accounts of three
         address = crew.proxy(accounts[0].country.code)
         collectors = [crew.mule() for _ in range(3)]
         length = rng.uniform(2, 14) * 86400
         for index, account in enumerate(accounts):
-            device = devices[index % len(devices)]
+            device = devices[0] if index % 3 else spare[index // 3 % len(spare)]
             for _ in range(rng.randint(1, 3)):
                 moment = account.moment(rng, start + 86400 * int(rng.uniform(0, length) / 86400))
                 where = address if rng.random() < 0.5 else crew.proxy(account.country.code)
