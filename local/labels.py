@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from assay import moments
 from assay.adapters.sqlite.identity import SqliteUserStore
@@ -31,12 +30,12 @@ from functions.post_auth_intelligence.feedback_csv import ImportReport, LabelFil
 from functions.post_auth_intelligence.feedback_effects import LabelEffects
 from functions.post_auth_intelligence.rule_feedback import RuleFeedback
 from functions.post_auth_intelligence.step_ups import StepUpRecorder
+from local.ledger import with_ledger
 
 if TYPE_CHECKING:
     import polars as pl
 
 LABELS = "SELECT client_id, transaction_id, label, labelled_at, counts_since FROM labels WHERE label IS NOT NULL"
-Answer = TypeVar("Answer")
 
 
 class LabelError(AssayError):
@@ -91,13 +90,13 @@ def import_file(database: Path, release: Release, file: Path, email: str, client
         labels = LabelFile(file.read_bytes(), client_id)
     except Problem as problem:
         raise LabelError(f"{file.name}: {problem.errors[0].detail}") from None
-    return _with_ledger(database, work)
+    return with_ledger(database, work)
 
 
 def rules(database: Path, days: int) -> RuleFeedback:
     """How the rules have done on what was decided in so many days and has a label. Raises `StorageError`."""
     since = moments.now() - days * DAY
-    return _with_ledger(database, lambda ledger: rule_feedback(SqliteLabelStore(ledger), since))
+    return with_ledger(database, lambda ledger: rule_feedback(SqliteLabelStore(ledger), since))
 
 
 def labels_table(database: Path) -> pl.DataFrame:
@@ -117,16 +116,3 @@ def labels_table(database: Path) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
         pl.col("labelled_at", "known_at").cast(pl.Datetime("us", "UTC"))
     )
-
-
-def _with_ledger(database: Path, work: Callable[[SqliteLedger], Awaitable[Answer]]) -> Answer:
-    async def run() -> Answer:
-        ledger = SqliteLedger(database)
-        try:
-            return await work(ledger)
-        finally:
-            await ledger.close()
-
-    if not database.exists():
-        raise StorageError(f"{database}: there is no database")
-    return asyncio.run(run())
