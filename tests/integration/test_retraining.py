@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from assay.adapters.sqlite.schema import open_database
 from assay.intelligence.reports import RETRAINING
 from assay.release.folder import FolderRegistry
-from assay.release.manifest import FILES, ManifestBody
 from assay.release.registry import challenger, pointer, promote, roll_back, set_challenger
-from assay.release.store import write_release
 from functions.trainer.golden import freeze_simulated
 from functions.trainer.installation import RetrainingError
 from functions.trainer.report import GATED, Retraining, gate_file, keep, read
@@ -33,52 +28,15 @@ from local.demo.backfill import fill, label
 from local.embedded import Places, open_champion
 from local.releases import trusted_keys
 from local.retraining.installation import Embedded
-from tests.harness.releases import copied_models, packaged
+from tests.harness.releases import packaged
+from tests.harness.retraining import CLIENT, NOW, SMALL, START, bank, installation, write
 from training.costs import Costs
 from training.retraining.gate import GateResult
 from training.retraining.golden import FILE
 from training.settings import default
-from training.simulator import Event, SimulatedLabel, simulate, with_labels
 
-KEY = Ed25519PrivateKey.generate()
 COSTS = Costs.load(default("costs.yaml"))
-START = datetime(2026, 3, 1, tzinfo=UTC)
-DAYS = 45
-NOW = START + timedelta(days=DAYS)
 FIRST = packaged().version
-CLIENT = "shop"
-SMALL = {
-    "trials": 1,
-    "label_delay_days": 5,
-    "new_labels": 5,
-    "gate": {"judged_days": 10, "min_frauds": 5},
-    "watch": {"min_events": 100},
-}
-
-
-def bank(days: int = DAYS, start: datetime = START) -> Iterator[Event | SimulatedLabel]:
-    return with_labels(simulate(4, 150, days, start))
-
-
-def write(places: Places, version: str, retraining: dict[str, Any], nervous: bool = False) -> None:
-    """As the packaged release, its policy as text: a retraining puts its thresholds into it."""
-    policy = packaged().read("policy.yaml").decode() + f"\nretraining: {json.dumps(retraining)}\n"
-    if nervous:
-        policy = re.sub(r"^((decline|challenge)_above:) \S+", r"\1 0.01", policy, flags=re.MULTILINE)
-    files = {name: packaged().read(name) for name in FILES} | {"policy.yaml": policy.encode()}
-    body = ManifestBody(**packaged().manifest.model_dump(exclude={"files"})).model_copy(update={"version": version})
-    write_release(places.releases, body, files, KEY)
-
-
-def installation(folder: Path) -> Places:
-    """Two releases that differ in nothing but their version; `small.1` decides."""
-    places = Places(folder / "data", copied_models(folder / "models", KEY))
-    places.data.mkdir()
-    open_database(places.database).close()
-    for version in ("small.1", "small.2"):
-        write(places, version, SMALL)
-    promote(FolderRegistry(places.releases), "small.1", trusted_keys(places))
-    return places
 
 
 def events(places: Places, kind: str) -> list[dict[str, Any]]:
@@ -221,7 +179,7 @@ def test_a_bad_champion_is_taken_back(tmp_path: Path, monkeypatch: pytest.Monkey
     """It declines whom the release before approves; unless its policy says that nobody looks."""
     places = installation(tmp_path)
     registry = FolderRegistry(places.releases)
-    write(places, "nervous", SMALL if watched else SMALL | {"watch": None}, nervous=True)
+    write(places.releases, "nervous", SMALL if watched else SMALL | {"watch": None}, nervous=True)
     monkeypatch.setattr("assay.release.pointer.now", lambda: int(START.timestamp() * 1e6))
     promote(registry, "nervous", trusted_keys(places), "ana")
     set_challenger(registry, "nervous", trusted_keys(places))

@@ -81,6 +81,20 @@ def test_what_decides_nothing_loads_no_model_and_nothing_of_the_embedded_server(
     assert packages_of(module).isdisjoint(OF_MODELS | OF_EMBEDDED)
 
 
+def test_the_trainer_loads_what_trains_only_when_it_does() -> None:
+    """A cold start that takes longer than ten seconds is begun again."""
+    settings = ("ARCHIVE", "RELEASES", "TRAINING", "RELEASE_KEY", "LABELS_TABLE", "OUTBOX_TABLE", "EVENTS_TOPIC")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in settings:
+            patch.setenv(f"ASSAY_{name}", "any")
+        assert packages_of("functions.trainer.handler").isdisjoint(OF_MODELS | OF_EMBEDDED)
+    loaded = loaded_by("functions.trainer.opening") | loaded_by("functions.trainer.run")
+    packages = {name.partition(".")[0] for name in loaded}
+    assert {"sklearn", "xgboost", "polars"} <= packages
+    assert packages.isdisjoint(OF_EMBEDDED | {"local", "starlette"})
+    assert "training.command" not in loaded  # it shows progress to people: its package is in no image
+
+
 @pytest.mark.parametrize("stage", [*PLAIN_STAGES, "geoip"])
 def test_a_stage_without_a_model_loads_no_numpy(stage: str) -> None:
     assert "numpy" not in packages_of(f"functions.{stage}.handler")
