@@ -37,8 +37,10 @@ from training.champion import ReleaseScorer
 from training.retraining.golden import FILE, MAX_BYTES, SIGNATURE, SIGNATURE_BYTES, GoldenSetError, Sealed
 
 log = logging.getLogger(__name__)
-MAX_ROWS = 1_000_000
-"""Of a history: what fits into a run's time and memory, by whole days."""
+LOADED_MB = 700
+"""What a run takes before it has read anything, twice over."""
+ROWS_PER_MB = 250
+"""Of a history, at 3.3 kB of the peak a row; docs/retraining.md says how that was measured."""
 LABELS_AT_ONCE = 500
 MAX_COSTS = 1 << 20
 RETOLD = timedelta(hours=2)
@@ -63,6 +65,7 @@ class OnAws:
         self._trusted, self._key = trusted, key
         self._table, self._outbox = table, outbox
         self._labels, self._reports = DynamoLabelStore(table), DynamoReportStore(table)
+        self._max_rows = max(0, settings.memory_mb - LOADED_MB) * ROWS_PER_MB
         self._archive, self._objects = open_archive(settings.archive), Objects(settings.training)
         self._loop = asyncio.get_running_loop()
 
@@ -91,7 +94,7 @@ class OnAws:
     def decided_by(self, release_hash: str, since: datetime) -> pl.DataFrame:
         """Of the archive."""
         wanted = (pl.col("release_hash") == release_hash) & (pl.col("decided_at") >= since)
-        return self._wait(self._collected(since - archived.LATE, wanted))
+        return self._wait(self._collected(since, wanted))
 
     def labels(self, since: datetime) -> pl.DataFrame:
         """Of the table."""
@@ -145,13 +148,13 @@ class OnAws:
         self._objects.put(f"reports/{name}", body)
 
     async def _history(self, since: datetime) -> pl.DataFrame:
-        """The days that are too much are let go as they come: the newest are the last."""
+        """By whole days; those that are too much are let go as the newer ones come."""
         days: deque[pl.DataFrame] = deque()
         rows = left = 0
-        async for day in self._days(since):
+        async for day in self._days(since, pl.col("occurred_at") >= since):
             days.append(day)
             rows += len(day)
-            while rows - len(days[0]) >= MAX_ROWS:
+            while rows - len(days[0]) >= self._max_rows:
                 left += len(days[0])
                 rows -= len(days.popleft())
         if left:
@@ -159,13 +162,14 @@ class OnAws:
         return _in_order(days)
 
     async def _collected(self, since: datetime, wanted: pl.Expr) -> pl.DataFrame:
-        return _in_order([day.filter(wanted) async for day in self._days(since)])
+        return _in_order([day async for day in self._days(since, wanted)])
 
-    async def _days(self, since: datetime) -> AsyncIterator[pl.DataFrame]:
-        """A day at a time, each event once."""
+    async def _days(self, since: datetime, wanted: pl.Expr) -> AsyncIterator[pl.DataFrame]:
+        """What is wanted of each day from then on, each event once."""
+        is_dated = pl.col("occurred_at").is_not_null()
         async for bodies in archived.days(self._archive, since):
             frame = await asyncio.to_thread(decode, bodies, COLUMNS)
-            yield frame.filter(pl.col("occurred_at") >= since).unique(IDENTITY, keep="first", maintain_order=True)
+            yield frame.filter(is_dated, wanted).unique(IDENTITY, keep="first", maintain_order=True)
 
     async def _labels_since(self, since: int) -> pl.DataFrame:
         rows: list[tuple[str, str, str, datetime, datetime]] = []

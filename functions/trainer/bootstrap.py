@@ -16,6 +16,8 @@ class Settings(assay.settings.Settings):
     """Beside it, a location again: the golden set, costs.yaml, and reports for people."""
     release_key: str
     """What releases are signed with: `secretsmanager:ARN`, a private key in PEM."""
+    memory_mb: int
+    """Of the function: what bounds the history that it trains on."""
     labels_table: str
     """Of labels and of reports."""
     outbox_table: str

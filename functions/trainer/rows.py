@@ -18,7 +18,6 @@ from training.retraining.shadow import Decided, Truth
 from training.table import FeatureTable
 
 KEYS = ["client_id", "transaction_id"]
-EPOCH = datetime.fromtimestamp(0, UTC)
 DENY_LIST = "DENY_LIST"
 """Decided before any model: the same under every release."""
 
@@ -57,9 +56,9 @@ def labelled(installation: Installation, days: int) -> Labelled:
 
 
 def _labels_of(installation: Installation, rows: pl.DataFrame) -> pl.DataFrame:
-    """At least those of the rows, whenever they happened."""
+    """At least those of the rows."""
     first = rows["decided_at"].min()
-    return installation.labels(first if isinstance(first, datetime) else EPOCH)
+    return installation.labels(first if isinstance(first, datetime) else datetime.now(UTC))
 
 
 def _known(labels: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:

@@ -21,10 +21,18 @@ from local.aws.lambda_api import LambdaApi, is_error
 from local.aws.mappings import queue_mappings, schedules
 from local.aws.poller import Pollers, QueuePoller
 from local.aws.processes import Child, free_port, wait_until_open
-from local.aws.publish import publish, publish_alerts, publish_card_secret, publish_signing_keys, verify_senders
+from local.aws.publish import (
+    publish,
+    publish_alerts,
+    publish_card_secret,
+    publish_release_key,
+    publish_signing_keys,
+    release_key,
+    verify_senders,
+)
 from local.aws.resources import CREDENTIALS, Client, Physical, Resources, client
 from local.aws.sam import Sam
-from local.aws.template import Template
+from local.aws.template import ACCOUNT, REGION, Template
 from local.embedded import Places
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,7 +124,7 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
         template = Template.load(choices.template, parameters)
         sam = Sam(choices.sam_python, choices.template, parameters, choices.folder, aws_url)
         say("building the images; the first time takes minutes")
-        sam.build()
+        sam.build(release_key(choices.places).with_suffix(".pub"))
 
         say("creating the template's resources, publishing release, keys and alerts")
         resources = Resources(template, aws_url)
@@ -128,6 +136,7 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
         secrets = client("secretsmanager", aws_url)
         publish_signing_keys(variables, choices.places, secrets)
         publish_card_secret(variables, choices.places, secrets)
+        publish_release_key(variables, choices.places, secrets)
         publish_alerts(variables, api_url, client("s3", aws_url))
         verify_senders(variables, client("sesv2", aws_url))
 
@@ -173,6 +182,7 @@ def _parameters(choices: Choices, moto_port: int, lambda_port: int) -> dict[str,
         "TokenAudience": tokens.AUDIENCE,
         "DeadlineMs": DEADLINE_MS,
         "AllowLocalWebhooks": "true",
+        "TrainerKeySecret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:assay-release-key",
     }
     chosen = {"BaseImage": choices.base_image, "CardManagementUrl": choices.places.card_management}
     return parameters | {name: value for name, value in chosen.items() if value}  # sam takes no empty value

@@ -39,7 +39,7 @@ from local.demo.backfill import fill
 from local.embedded import Places, open_champion
 from local.history import scored_table
 from local.retraining.installation import Embedded
-from tests.contract.installations import AwsInstallation
+from tests.contract.installations import PATIENT_S, AwsInstallation
 from tests.contract.installations import run as complete
 from tests.harness.http_events import Context
 from tests.harness.lambdas import load
@@ -55,6 +55,8 @@ SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": 
 NOW_TRAIN = {"if_needed": False}
 LABELLING = TypeAdapter(Labelling)
 PERIOD = 30 * DAY
+ENOUGH = 3
+"""Every third label lets a training begin."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,10 @@ class World:
         return [(body["event"], body["data"]) for body in bodies.values()]
 
     def train_at_once(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """In the place of a training: the champion's files under another version; something else happens meanwhile."""
+        """In the place of a training: the champion's files under another version; something else happens meanwhile.
+
+        Nothing passes the gate, and nothing is looked at in the shadow.
+        """
 
         def train_on(_history: object, _labels: object, settings: Settings, out: Path, *_: object) -> SimpleNamespace:
             meanwhile()
@@ -150,6 +155,10 @@ class World:
 
         self.patch.setattr(run, "train_on", train_on)
         self.patch.setattr(report_html, "report", lambda _: "<html>")
+        self.patch.setattr(run, "judge", lambda *_: GateResult(passed=False, reasons=["no better"], sets=[]))
+        self.patch.setattr(run, "ReleaseScorer", lambda _: SimpleNamespace(score=lambda *_: None))
+        self.patch.setattr(run, "JudgedSet", lambda *_: None)
+        self.patch.setattr(run, "served", lambda *_: None)
 
 
 def pem(key: Ed25519PrivateKey) -> str:
@@ -167,12 +176,14 @@ def world(aws: AwsInstallation, bank_of_45_days: Bank, monkeypatch: pytest.Monke
         "ASSAY_RELEASES": f"s3://{bucket}/releases",
         "ASSAY_TRAINING": f"s3://{bucket}/training",
         "ASSAY_RELEASE_KEY": f"secretsmanager:{secret}",
+        "ASSAY_MEMORY_MB": "3538",
         "ASSAY_LABELS_TABLE": aws.tables["Labels"],
         "ASSAY_OUTBOX_TABLE": aws.tables["Outbox"],
         "ASSAY_EVENTS_TOPIC": aws.topic,
     }
     for variable, value in given.items():
         monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("assay.release.bucket.FETCH_S", PATIENT_S)
     monkeypatch.setattr("functions.trainer.opening.MODELS", bank_of_45_days.places.models)
     monkeypatch.setattr("assay.moments.now", lambda: microseconds(NOW))
     registry = BucketRegistry(given["ASSAY_RELEASES"])
@@ -235,7 +246,7 @@ def killed(*_: object, **__: object) -> None:
 
 def test_two_at_once(world: World, bank_of_45_days: Bank) -> None:
     """The second runs from beginning to end while the first trains: its report stands, the first is told so."""
-    world.label(bank_of_45_days.labels)
+    world.label(bank_of_45_days.labels[::ENOUGH])
     seen: list[str] = []
 
     def second() -> None:
@@ -253,7 +264,7 @@ def test_two_at_once(world: World, bank_of_45_days: Bank) -> None:
 
 def test_too_little_time(world: World, bank_of_45_days: Bank) -> None:
     """It says so and rests, instead of being cut off each hour."""
-    world.label(bank_of_45_days.labels)
+    world.label(bank_of_45_days.labels[::ENOUGH])
     found = world.run(left_ms=100_000)
     assert found["outcome"] == "not_possible"
     assert "no time for isolation forest" in found["reasons"][0]
@@ -262,7 +273,7 @@ def test_too_little_time(world: World, bank_of_45_days: Bank) -> None:
 
 
 def test_more_history_than_fits(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.patch.setattr("functions.trainer.aws.MAX_ROWS", 500)
+    world.patch.setattr("functions.trainer.aws.LOADED_MB", 3_536)
     found = world.run(NOW_TRAIN)
     assert found["outcome"] == "not_possible"
     assert "days of history" in found["reasons"][0]
@@ -273,7 +284,7 @@ def test_the_golden_set_is_frozen_once_and_not_changed_after(world: World, bank_
     world.patch.setattr(golden, "freeze_simulated", partial(golden.freeze_simulated, customers=60, days=40))
     world.train_at_once()
     world.training.delete(FILE)  # as a freezing leaves it that ended too soon
-    world.label(bank_of_45_days.labels)
+    world.label(bank_of_45_days.labels[::ENOUGH])
     digest = world.run(NOW_TRAIN)["golden_sha256"]
     body = bytes(world.training.get(FILE).bytes())
     world.training.put(FILE, body[:-1] + b"x")
@@ -307,7 +318,7 @@ def test_a_bad_champion_is_taken_back(world: World, tmp_path: Path, moto_endpoin
 
 @pytest.mark.parametrize("key", ["", "not a key", pem(Ed25519PrivateKey.generate())])
 def test_a_key_that_nobody_trusts(world: World, key: str) -> None:
-    """Before any work: not even the archive is looked at."""
+    """Before any work."""
     secret = world.module._settings.release_key.removeprefix("secretsmanager:")
     resources.client("secretsmanager", world.aws.endpoint).put_secret_value(SecretId=secret, SecretString=key or " ")
     with pytest.raises(ReleaseError, match=r"the trainer's (secret|key)"):
@@ -333,7 +344,7 @@ def test_garbage(world: World, given: object) -> None:
 
 def test_the_samples_give_what_they_should(world: World) -> None:
     """The installation of the samples has scored next to nothing, so that nothing can be learnt."""
-    world.patch.setattr("functions.trainer.aws.MAX_ROWS", 100)
+    world.patch.setattr("functions.trainer.aws.LOADED_MB", 3_537)
     files = [file for file in EXPECTED if file.startswith("trainer/")]
     assert len(files) == 5
     found = {file: outcome(lambda given, _: world.run(given), event(file)) for file in files}
