@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,9 +15,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import polars as pl
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from polars.testing import assert_frame_equal
 from pydantic import TypeAdapter
 
 from assay.adapters.archives import open_archive
@@ -33,6 +36,7 @@ from assay.release.registry import challenger, pointer, promote, roll_back
 from assay.scored_event_archive import ScoredEventArchive
 from functions.post_auth_intelligence.events import read_recorded
 from functions.trainer import golden, run
+from functions.trainer.opening import open_installation
 from functions.trainer.report import GATED
 from local.aws import resources
 from local.demo.backfill import fill
@@ -88,11 +92,12 @@ def archived(endpoint: str, places: Places) -> str:
     bucket = f"archive-{uuid4()}"
     resources.client("s3", endpoint).create_bucket(Bucket=bucket)
     with closing(open_database(places.database)) as connection:
-        bodies = [body for (body,) in connection.execute("SELECT body FROM scored_events")]
+        bodies: list[bytes] = [body for (body,) in connection.execute("SELECT body FROM scored_events")]
     with pytest.MonkeyPatch.context() as patch:
         environment(patch, endpoint)
         store = ScoredEventArchive(open_archive(f"s3://{bucket}"))
         complete(lambda: store.record([read_recorded(body) for body in bodies]))
+        complete(lambda: store.record([read_recorded(body) for body in bodies[:500]]))  # once more, in other company
     return f"s3://{bucket}"
 
 
@@ -242,6 +247,28 @@ def test_from_not_needed_to_a_champion(world: World, bank_of_45_days: Bank) -> N
 
 def killed(*_: object, **__: object) -> None:
     raise Killed
+
+
+def test_both_installations_give_the_same(world: World, bank_of_45_days: Bank) -> None:
+    """Of the same events, twice in the archive: what is learnt from, and what the champion decided."""
+    places, loop, undo = bank_of_45_days.places, world.module._loop, AsyncExitStack()
+    here, there = Embedded(places), loop.run_until_complete(open_installation(world.module._settings, undo))
+    try:
+        champion, since = open_champion(places).hash, NOW - timedelta(days=9)
+        for found, expected in (
+            (there.history(45), here.history(45).filter(pl.col("occurred_at") >= NOW - timedelta(days=45))),
+            (there.decided_by(champion, since), here.decided_by(champion, since)),
+        ):
+            assert len(expected) > 100
+            assert_frame_equal(found, expected.select(found.columns), check_row_order=False)
+            assert found["occurred_at"].is_sorted()
+        assert there.decided_by("another", since).is_empty()
+        world.label(bank_of_45_days.labels)
+        labels = there.labels(START)
+        assert sorted(labels["transaction_id"]) == sorted(one.transaction_id for one in bank_of_45_days.labels)
+        assert (labels["known_at"] > labels["labelled_at"]).all()
+    finally:
+        loop.run_until_complete(undo.aclose())
 
 
 def test_two_at_once(world: World, bank_of_45_days: Bank) -> None:
