@@ -7,7 +7,7 @@ SAM := .sam
 SAM_READY := $(SAM)/.ready
 GROUPS := orchestrator rules_engine isolation_forest autoencoder xgboost_classifier decision_engine \
           post_auth_intelligence intelligence outbox_sweeper users alerts audit_log action_layer challenges client_events geoip \
-          local training dev uv sam
+          trainer local training dev uv sam
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve sam-local test test-containers check bench bench-lambda bench-sam-local lock clean

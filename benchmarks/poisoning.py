@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from assay.features.rates import Rates
 from assay.intelligence.retraining_policy import Gate
 from assay.release import open_release
+from functions.trainer import golden
 from local.demo.learning import NEW, START, NewStories, Size
-from local.retraining import golden
 from training import simulator
 from training.champion import ReleaseScorer
 from training.costs import Costs

@@ -13,12 +13,12 @@ from assay.adapters.sqlite.intelligence import SqliteReportStore
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.errors import AssayError
 from assay.intelligence.drift_report import DriftReport
+from assay.intelligence.labels_table import SCHEMA
 from assay.intelligence.patterns_report import PatternReport
 from assay.labels.records import Label
 from assay.release import Release
 from functions.intelligence.drift_cells import step_end
 from functions.intelligence.drift_check import DriftCheck, policy_of
-from functions.intelligence.labels import SCHEMA
 from functions.intelligence.looking import Looker, read
 from functions.intelligence.patterns import PatternsCheck
 from local.history import Source, history_of, newest
@@ -26,6 +26,9 @@ from local.labels import labels_table
 
 if TYPE_CHECKING:
     from local.embedded import Places
+
+FILE = pl.Schema({name: SCHEMA[name] for name in ("client_id", "transaction_id", "label", "labelled_at")})
+"""Columns of a file of labels."""
 
 
 class LabelFileError(AssayError):
@@ -107,13 +110,13 @@ def labels_of_file(file: Path) -> pl.DataFrame:
     """
     try:
         if file.suffix == ".parquet":
-            table = pl.read_parquet(file, columns=SCHEMA.names())
+            table = pl.read_parquet(file, columns=FILE.names())
         else:
-            table = pl.read_csv(file, columns=SCHEMA.names(), infer_schema=False)
-        labels = table.with_columns(_moments(table.schema["labelled_at"])).select(SCHEMA.names()).cast(SCHEMA)
+            table = pl.read_csv(file, columns=FILE.names(), infer_schema=False)
+        labels = table.with_columns(_moments(table.schema["labelled_at"])).select(FILE.names()).cast(FILE)
     except (OSError, pl.exceptions.PolarsError) as error:
         cause = str(error).partition("\n")[0]
-        raise LabelFileError(f"{file.name}: no file of {', '.join(SCHEMA)}: {cause}") from None
+        raise LabelFileError(f"{file.name}: no file of {', '.join(FILE)}: {cause}") from None
     if any(labels.null_count().row(0)) or not labels["label"].is_in(list(Label)).all():
         raise LabelFileError(f"{file.name}: a value is missing, or a label is none of {', '.join(Label)}")
     return labels

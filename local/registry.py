@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from assay.errors import AssayError, ReleaseError, StorageError
+from assay.errors import AssayError, ReleaseError
 from assay.release.difference import difference
 from assay.release.keys import key_names
 from assay.release.pointer import CHAMPION, Move, Pointer
 from assay.release.registry import Registry, challenger, open_named, pointer, promote, roll_back
 from assay.release.served import open_registry
 from assay.release.store import Release
+from assay.release.telling import moved
 from functions.orchestrator.pipeline import Settings
 from local.embedded import Places, inline_stages
 from local.releases import tell, trusted_keys
@@ -104,19 +105,10 @@ class RegistryCommands:
         return self._moved(lambda: roll_back(self.registry, self._trusted, by, why, expected, servable), aws)
 
     def _moved(self, change: Callable[[], Move], aws: OnAws | None) -> Move:
-        """The move before is told once more, in case the command that made it ended too soon: it has the same id."""
-        found, _ = _attempt(lambda: pointer(self.registry))
-        self._tell(found.moves[:1] if found else (), aws)
-        move = change()
-        try:
-            self._tell([move], aws)
-        except StorageError as error:
-            raise StorageError(f"done, but not announced: {error}; the same command once more announces it") from error
-        return move
-
-    def _tell(self, moves: Sequence[Move], aws: OnAws | None) -> None:
-        if moves:
+        def announce(moves: Sequence[Move]) -> None:
             asyncio.run(tell(self._places, moves) if aws is None else _publish(moves, aws))
+
+        return moved(self.registry, change, announce)
 
     def _listed(self, version: str, state: str, found: Pointer | None) -> Listed:
         try:

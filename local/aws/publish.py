@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from assay.adapters.local.signing_keys import FolderSigningKeys
+from assay.release.keys import load_or_create_signing_key
 from assay.release.registry import champion
 from local import tokens
 from local.aws.errors import TemplateError
@@ -29,6 +31,7 @@ def publish_all(variables: Mapping[str, Mapping[str, str]], places: Places, link
     publish(variables, places, s3)
     publish_signing_keys(variables, places, secrets)
     publish_card_secret(variables, places, secrets)
+    publish_release_key(variables, places, secrets)
     publish_alerts(variables, link, s3)
     verify_senders(variables, client("sesv2", endpoint))
 
@@ -62,6 +65,20 @@ def publish_card_secret(variables: Mapping[str, Mapping[str, str]], places: Plac
         secretsmanager.put_secret_value(
             SecretId=secret.removeprefix(SECRETS_MANAGER), SecretString=places.card_secret.read_text().strip()
         )
+
+
+def publish_release_key(variables: Mapping[str, Mapping[str, str]], places: Places, secretsmanager: Client) -> None:
+    """Puts the folder's key of releases where `trainer` reads it; the images trust it (`emulated`)."""
+    for secret in _values(variables, "ASSAY_RELEASE_KEY"):
+        name = secret.rpartition(":")[2]
+        secretsmanager.create_secret(Name=name, SecretString=release_key(places).read_text())
+
+
+def release_key(places: Places) -> Path:
+    """The folder's own, made when there is none; its public half is beside it."""
+    key = places.keys / "release.pem"
+    load_or_create_signing_key(key)
+    return key
 
 
 def publish_alerts(variables: Mapping[str, Mapping[str, str]], link: str, s3: Client) -> None:

@@ -44,12 +44,15 @@ class Sam:
         """The file of the functions' environment variables, JSON: logical id -> name -> value."""
         return self.folder / "variables.json"
 
-    def build(self) -> None:
-        """Builds every image; what has not changed comes from Docker's cache."""
+    def build(self, trusted: Path) -> None:
+        """Builds every image; what has not changed comes from Docker's cache.
+
+        `trusted`: a public key whose releases are good besides.
+        """
         arguments = ["build", "--template-file", str(self.template), "--build-dir", str(self._built)]
         with self._start("sam-build", [*arguments, *self._overrides()]) as child:
             child.finish(BUILD_S)
-        write_template(self._built / "template.yaml", self._runnable)
+        write_template(self._built / "template.yaml", self._runnable, trusted.read_bytes())
 
     def start_lambda(self, host: str, port: int) -> Child:
         """Starts Lambda's Invoke."""

@@ -21,10 +21,10 @@ from local.aws.lambda_api import LambdaApi, is_error
 from local.aws.mappings import queue_mappings, schedules
 from local.aws.poller import Pollers, QueuePoller
 from local.aws.processes import Child, free_port, wait_until_open
-from local.aws.publish import publish_all
+from local.aws.publish import publish_all, release_key
 from local.aws.resources import CREDENTIALS, Client, Physical, Resources, client
 from local.aws.sam import Sam
-from local.aws.template import Template
+from local.aws.template import ACCOUNT, REGION, Template
 from local.embedded import Places
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,7 +116,7 @@ def local_aws(choices: Choices, say: Callable[[str], None]) -> Iterator[LocalAws
         template = Template.load(choices.template, parameters)
         sam = Sam(choices.sam_python, choices.template, parameters, choices.folder, aws_url)
         say("building the images; the first time takes minutes")
-        sam.build()
+        sam.build(release_key(choices.places).with_suffix(".pub"))
 
         say("creating the template's resources, publishing release, keys and alerts")
         resources = Resources(template, aws_url)
@@ -168,6 +168,7 @@ def _parameters(choices: Choices, moto_port: int, lambda_port: int) -> dict[str,
         "TokenAudience": tokens.AUDIENCE,
         "DeadlineMs": DEADLINE_MS,
         "AllowLocalWebhooks": "true",
+        "TrainerKeySecret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:assay-release-key",
     }
     chosen = {"BaseImage": choices.base_image, "CardManagementUrl": choices.places.card_management}
     return parameters | {name: value for name, value in chosen.items() if value}  # sam takes no empty value

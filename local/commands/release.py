@@ -89,6 +89,21 @@ def release_verify(
     typer.echo(f"{release.version}  {release.hash}  signature and {len(release.manifest.files)} files are good")
 
 
+@app.command("key")
+def release_key(
+    file: Annotated[Path, typer.Argument(help="The private key, PEM. Its public half is put beside it as .pub.")],
+) -> None:
+    """Make a key that releases are signed with, unless there is one. Example: assay release key trainer.pem
+
+    A release is served where the .pub lies in a trusted folder, on AWS models/keys/ of the images.
+    """
+    from assay.release.keys import fingerprint, load_or_create_signing_key
+
+    with clear_errors():
+        key = load_or_create_signing_key(file)
+    typer.echo(f"{file.with_suffix('.pub')}  {fingerprint(key.public_key())}")
+
+
 @app.command("diff")
 def release_diff(
     before: Annotated[str, typer.Argument(help="A version.")],

@@ -35,14 +35,16 @@ def retrain(
     from rich.console import Console
     from rich.progress import Progress
 
+    from functions.trainer.run import Retrainer
+    from local.retraining.installation import Embedded
     from local.retraining.report import show
-    from local.retraining.run import Retrainer
     from training.command import COLUMNS, ShownProgress
 
     with clear_errors():
         with Progress(*COLUMNS, console=Console(stderr=True), disable=as_json) as shown:
             progress = ShownProgress(shown)
-            report = Retrainer(Places(data_dir, models), seed=seed, progress=progress).run(if_needed)
+            installation = Embedded(Places(data_dir, models))
+            report = Retrainer(installation, seed=seed, progress=progress).run(if_needed)
             progress.finish()
         if as_json:
             typer.echo(report.model_dump_json())
@@ -53,11 +55,12 @@ def retrain(
 @app.command()
 def shadow(data_dir: DataDir = Path("var"), models: ModelsDir = MODELS, as_json: AsJson = False) -> None:
     """What the challenger would have made of what the champion decided lately. Example: assay retrain shadow"""
+    from functions.trainer.run import Retrainer
+    from local.retraining.installation import Embedded
     from local.retraining.report import show_shadow
-    from local.retraining.run import Retrainer
 
     with clear_errors():
-        found = Retrainer(Places(data_dir, models)).shadow()
+        found = Retrainer(Embedded(Places(data_dir, models))).shadow()
         if as_json:
             typer.echo("null" if found is None else found.model_dump_json())
         elif found is None:
@@ -77,16 +80,17 @@ def golden(
     replace: Annotated[bool, typer.Option("--replace", help="Also when there is one.")] = False,
 ) -> None:
     """Freeze the golden set, which judges every challenger. Example: assay retrain golden --until 2026-10-01"""
+    from functions.trainer.golden import freeze_history, freeze_simulated
     from local.embedded import open_champion
-    from local.retraining.golden import freeze_history, freeze_simulated
-    from training.retraining.golden import GoldenSetError, exists
+    from local.retraining.installation import Embedded
+    from training.retraining.golden import FILE, GoldenSetError
 
     with clear_errors():
         places = Places(data_dir, models)
-        if exists(data_dir) and not replace:
+        if (data_dir / FILE).exists() and not replace:
             raise GoldenSetError("there is a golden set; --replace makes another one")
         if until is None:
-            digest = freeze_simulated(places, open_champion(places))
+            frozen = freeze_simulated(Embedded(places), open_champion(places))
         else:
-            digest = freeze_history(places, until.replace(tzinfo=UTC), days)
-        typer.echo(digest)
+            frozen = freeze_history(Embedded(places), until.replace(tzinfo=UTC), days)
+        typer.echo(frozen.sha256)

@@ -35,12 +35,13 @@ from assay.release.keys import load_or_create_signing_key
 from assay.release.manifest import FILES, ManifestBody
 from assay.release.registry import set_champion
 from assay.release.store import write_release
+from functions.trainer.golden import freeze_simulated
 from local.demo.backfill import Filled, fill, label
 from local.embedded import Places, open_champion
 from local.looks import drift, labels_of, record
 from local.registry import RegistryCommands
 from local.releases import trusted_keys
-from local.retraining.golden import freeze_simulated
+from local.retraining.installation import Embedded
 from local.server_process import running_server
 from local.tokens import SCOPES, mint
 from training.settings import Settings, default
@@ -174,8 +175,8 @@ class _Demo:
         release = open_champion(self.places)
         self.protocol.step("first champion", f"{FIRST}, trained on {len(table):,} transactions of quiet weeks")
         open_database(self.places.database).close()
-        digest = freeze_simulated(self.places, release, customers=size.customers, shift=Shift(old))
-        self.protocol.step("golden set", f"frozen and signed, {digest[:12]}")
+        frozen = freeze_simulated(Embedded(self.places), release, customers=size.customers, shift=Shift(old))
+        self.protocol.step("golden set", f"frozen and signed, {frozen.sha256[:12]}")
         return release
 
     def _history(self, release: Release) -> tuple[Filled, Iterator[Event]]:

@@ -16,8 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/handler.py"))
 TRAINING = {"sklearn", "xgboost", "scipy", "pandas", "polars", "joblib", "pytest", "moto", "boto3", "uvicorn"}
 MAX_OWN_MB = 150
-LOOKS = {"intelligence": ({"polars"}, 350)}
-"""What it may hold besides, and megabytes: nothing waits for a look over weeks of events, counted in tables."""
+LOOKS = {
+    "intelligence": ({"polars"}, 350),
+    "trainer": ({"polars", "sklearn", "xgboost", "scipy", "joblib"}, 600),
+}
+"""What it may hold besides, and megabytes: nothing waits for a look over weeks of events, or for a training."""
 INSIDE = """
 import json, os, sys
 found = {"user": os.getuid(), "packages": os.listdir(next(p for p in sys.path if p.endswith("site-packages")))}
@@ -50,6 +53,11 @@ def test_it_holds_its_function_and_nothing_else(images: dict[str, str], function
     assert {name.partition("-")[0].partition(".")[0] for name in found["packages"]}.isdisjoint(TRAINING - allowed)
     assert found["user"] != 0
     assert found["writable"] == []
+
+
+def test_the_trainer_holds_what_trains_and_no_release(images: dict[str, str]) -> None:
+    look = "import os, functions.trainer.opening, functions.trainer.run; print(os.listdir('models/releases'))"
+    assert docker("run", "--rm", "--entrypoint", "/opt/venv/bin/python", images["trainer"], "-c", look).strip() == "[]"
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -243,6 +243,33 @@ def test_the_challenger(place: Place) -> None:
     assert place.registry.read(CHALLENGER) is not None
 
 
+def test_a_release_is_added_once_and_stays(place: Place, tmp_path: Path) -> None:
+    made = write_variant(tmp_path / "made", "4.0", KEY)
+    big = write_variant(tmp_path / "made", "5.0", KEY, rules=lambda rules: rules.update(note="x" * (6 << 20)))
+    for folder in (made, made, big):
+        place.registry.add(folder)
+    assert place.registry.versions() == [*VERSIONS, "4.0", "5.0"]
+    assert place.registry.open("4.0", TRUSTED).read("rules.yaml") == (made / "rules.yaml").read_bytes()
+    assert len(place.registry.open("5.0", TRUSTED).read("rules.yaml")) > 6 << 20
+    with pytest.raises(ReleaseError, match="never overwritten"):
+        place.registry.add(write_variant(tmp_path / "other", "4.0", KEY, policy=stricter))
+    assert place.registry.open("4.0", TRUSTED).read("policy.yaml") == (made / "policy.yaml").read_bytes()
+    (made / "manifest.sig").unlink()
+    with pytest.raises(ReleaseError, match=r"manifest\.sig"):
+        place.registry.add(made)
+
+
+def test_what_ended_in_the_middle_is_finished(
+    aws_environment: pytest.MonkeyPatch, moto_endpoint: str, written: Path
+) -> None:
+    place = in_bucket(moto_endpoint)
+    place.put("1.0/policy.yaml", (written / "1.0" / "policy.yaml").read_bytes())
+    with pytest.raises(ReleaseError):
+        place.registry.open("1.0", TRUSTED)
+    place.registry.add(written / "1.0")
+    assert place.registry.open("1.0", TRUSTED).version == "1.0"
+
+
 def test_a_put_whose_answer_was_lost_is_not_taken_for_somebody_elses(
     aws_environment: pytest.MonkeyPatch, moto_endpoint: str, written: Path
 ) -> None:

@@ -18,6 +18,8 @@ import pytest
 from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.alerts.config import load_config
 from assay.identity.signing import KeyRing
+from assay.release.keys import load_trusted_keys
+from functions.trainer.opening import trusted_key
 from local import tokens
 from local.aws.errors import InvokeError, LocalAwsError, TemplateError
 from local.aws.lambda_api import LambdaApi
@@ -25,9 +27,9 @@ from local.aws.mappings import QueueMapping, Schedule
 from local.aws.moto_server import one_at_a_time
 from local.aws.poller import Pollers, QueuePoller
 from local.aws.processes import Child, free_port, wait_until_open
-from local.aws.publish import publish, publish_alerts, publish_signing_keys, verify_senders
+from local.aws.publish import publish, publish_alerts, publish_release_key, publish_signing_keys, verify_senders
 from local.aws.resources import Resources, client
-from local.aws.template import Template
+from local.aws.template import ACCOUNT, REGION, Template
 from local.embedded import Places
 from tests.harness.waiting import WAIT_S, eventually
 
@@ -215,7 +217,12 @@ def test_functions_find_keys_and_alerts_when_they_start(moto: str, tmp_path: Pat
         "Users": {"ASSAY_SIGNING_KEYS": f"secretsmanager:{secret}"},
         "Alerts": {"ASSAY_ALERTS": "s3://found-at-start/alerts/alerts.yaml", "ASSAY_MAIL_FROM": "assay@example.org"},
     }
+    release_key = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:release-key"
+    variables["Trainer"] = {"ASSAY_RELEASE_KEY": f"secretsmanager:{release_key}"}
     places = Places(tmp_path)
+    publish_release_key(variables, places, secrets)
+    pem = secrets.get_secret_value(SecretId=release_key)["SecretString"]
+    assert trusted_key(pem, load_trusted_keys(places.keys))
     publish_signing_keys(variables, places, secrets)
     kept = KeyRing.from_json(secrets.get_secret_value(SecretId=secret)["SecretString"], "secret")
     assert kept.jwks(0) == FolderSigningKeys(places.keys).read().jwks(0)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
 from assay.adapters.aws.objects import open_store
+from assay.release.keys import fingerprint, load_or_create_signing_key, load_trusted_keys
 from assay.schemas.event import Event
 from local.aws import resources
 from local.aws.moto_server import moto, serving
@@ -103,3 +104,14 @@ def test_what_could_not_be_announced_is_by_the_next_command(deployed: Deployed) 
     again = deployed.assay("promote", "2.0")
     assert "2.0: is the champion" in again.stderr
     assert [event.event for event in deployed.published()] == ["release.promoted"]
+
+
+def test_a_key_is_made_once(tmp_path: Path) -> None:
+    file = tmp_path / "keys" / "trainer.pem"
+    first, again = (CliRunner().invoke(app, ["release", "key", str(file)]) for _ in range(2))
+    assert (first.exit_code, first.stdout) == (0, again.stdout)
+    key = load_or_create_signing_key(file)
+    assert [fingerprint(each) for each in load_trusted_keys(file.parent)] == [fingerprint(key.public_key())]
+    file.chmod(0o644)
+    refused = CliRunner().invoke(app, ["release", "key", str(file)])
+    assert (refused.exit_code, "chmod 600" in refused.stderr) == (1, True)

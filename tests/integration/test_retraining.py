@@ -4,78 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from assay.adapters.sqlite.schema import open_database
+from assay.intelligence.reports import RETRAINING
 from assay.release.folder import FolderRegistry
-from assay.release.manifest import FILES, ManifestBody
 from assay.release.registry import challenger, pointer, promote, roll_back, set_challenger
-from assay.release.store import write_release
+from functions.trainer.golden import freeze_simulated
+from functions.trainer.installation import RetrainingError
+from functions.trainer.report import GATED, Retraining, gate_file, keep, read
+from functions.trainer.run import Retrainer
+from functions.trainer.watch import roll_back_if_worse
 from local.cli import app
 from local.demo.backfill import fill, label
 from local.embedded import Places, open_champion
 from local.releases import trusted_keys
-from local.retraining.golden import freeze_simulated
-from local.retraining.report import GATED, Retraining, gate_file, keep, last
-from local.retraining.run import Retrainer, RetrainingError, _alone
-from local.retraining.watch import roll_back_if_worse
-from tests.harness.releases import copied_models, packaged
+from local.retraining.installation import Embedded
+from tests.harness.releases import packaged
+from tests.harness.retraining import CLIENT, NOW, SMALL, START, bank, installation, write
 from training.costs import Costs
 from training.retraining.gate import GateResult
 from training.retraining.golden import FILE
 from training.settings import default
-from training.simulator import Event, SimulatedLabel, simulate, with_labels
 
-KEY = Ed25519PrivateKey.generate()
 COSTS = Costs.load(default("costs.yaml"))
-START = datetime(2026, 3, 1, tzinfo=UTC)
-DAYS = 45
-NOW = START + timedelta(days=DAYS)
 FIRST = packaged().version
-CLIENT = "shop"
-SMALL = {
-    "trials": 1,
-    "label_delay_days": 5,
-    "new_labels": 5,
-    "gate": {"judged_days": 10, "min_frauds": 5},
-    "watch": {"min_events": 100},
-}
-
-
-def bank(days: int = DAYS, start: datetime = START) -> Iterator[Event | SimulatedLabel]:
-    return with_labels(simulate(4, 150, days, start))
-
-
-def write(places: Places, version: str, retraining: dict[str, Any], nervous: bool = False) -> None:
-    """As the packaged release, its policy as text: a retraining puts its thresholds into it."""
-    policy = packaged().read("policy.yaml").decode() + f"\nretraining: {json.dumps(retraining)}\n"
-    if nervous:
-        policy = re.sub(r"^((decline|challenge)_above:) \S+", r"\1 0.01", policy, flags=re.MULTILINE)
-    files = {name: packaged().read(name) for name in FILES} | {"policy.yaml": policy.encode()}
-    body = ManifestBody(**packaged().manifest.model_dump(exclude={"files"})).model_copy(update={"version": version})
-    write_release(places.releases, body, files, KEY)
-
-
-def installation(folder: Path) -> Places:
-    """Two releases that differ in nothing but their version; `small.1` decides."""
-    places = Places(folder / "data", copied_models(folder / "models", KEY))
-    places.data.mkdir()
-    open_database(places.database).close()
-    for version in ("small.1", "small.2"):
-        write(places, version, SMALL)
-    promote(FolderRegistry(places.releases), "small.1", trusted_keys(places))
-    return places
 
 
 def events(places: Places, kind: str) -> list[dict[str, Any]]:
@@ -95,14 +56,14 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Retrained:
     places = installation(tmp_path_factory.mktemp("retrained"))
     champion = open_champion(places)
     filled = fill(places, champion, bank(), CLIENT)
-    freeze_simulated(places, champion, customers=80, days=40)
+    freeze_simulated(Embedded(places), champion, customers=80, days=40)
     asyncio.run(label(places, champion, filled.labels, CLIENT))
     written = FolderRegistry(places.releases).written("small.1")
     assert written is not None
     with closing(open_database(places.database)) as connection:  # the labels came after the champion was made
         connection.execute("UPDATE labels SET counts_since = ?", (int((written.timestamp() + 60) * 1e6),))
         connection.commit()
-    return Retrained(places, Retrainer(places).run(if_needed=True))
+    return Retrained(places, Retrainer(Embedded(places)).run(if_needed=True))
 
 
 def test_a_challenger_is_made_and_judged(retrained: Retrained) -> None:
@@ -121,7 +82,7 @@ def test_it_is_kept_beside_the_challenger_and_announced(retrained: Retrained) ->
     places, report = retrained.places, retrained.report
     assert report.version is not None
     assert report.gate is not None
-    kept = Retraining.model_validate_json(gate_file(places, report.version).read_bytes())
+    kept = Retraining.model_validate_json((places.models / "reports" / gate_file(report.version)).read_bytes())
     assert kept.gate == report.gate
     (event,) = events(places, GATED)
     assert event["data"]["version"] == report.version
@@ -132,7 +93,7 @@ def test_it_is_kept_beside_the_challenger_and_announced(retrained: Retrained) ->
 
 
 def test_not_again_at_once(retrained: Retrained) -> None:
-    again = Retrainer(retrained.places).run(if_needed=True)
+    again = Retrainer(Embedded(retrained.places)).run(if_needed=True)
     assert again.outcome == "not_needed"
     assert len(events(retrained.places, GATED)) == 1
 
@@ -152,7 +113,7 @@ def test_a_changed_golden_set_promotes_nobody(tmp_path: Path) -> None:
     champion = open_champion(places)
     filled = fill(places, champion, bank(), CLIENT)
     asyncio.run(label(places, champion, filled.labels, CLIENT))
-    freeze_simulated(places, champion, customers=60, days=40)
+    freeze_simulated(Embedded(places), champion, customers=60, days=40)
     (places.data / FILE).write_bytes((places.data / FILE).read_bytes()[:-1] + b"x")
     options = ["--data-dir", str(places.data), "--models", str(places.models)]
     result = CliRunner().invoke(app, ["retrain", *options, "--json"])
@@ -169,11 +130,11 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     """It says so, makes nothing, and does not try again and again."""
     places = installation(tmp_path)
     fill(places, open_champion(places), bank(days=3), CLIENT)
-    report = Retrainer(places).run(if_needed=False, now=NOW)
+    report = Retrainer(Embedded(places)).run(if_needed=False, now=NOW)
     assert report.outcome == "not_possible"
     assert "days of history" in report.reasons[0]
     assert not (places.data / FILE).exists()
-    assert last(places) == report
+    assert read(Embedded(places).report(RETRAINING)) == report
     options = ["--data-dir", str(places.data), "--models", str(places.models)]
     result = CliRunner().invoke(app, ["retrain", *options])
     assert (result.exit_code, "not possible" in result.stdout) == (0, True)
@@ -181,8 +142,8 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
 
 def test_one_at_a_time(tmp_path: Path) -> None:
     places = installation(tmp_path)
-    with _alone(places.data), pytest.raises(RetrainingError, match="under way"):
-        Retrainer(places).run(if_needed=True)
+    with Embedded(places).alone(), pytest.raises(RetrainingError, match="under way"):
+        Retrainer(Embedded(places)).run(if_needed=True)
 
 
 def passed(places: Places) -> None:
@@ -190,18 +151,18 @@ def passed(places: Places) -> None:
     set_challenger(FolderRegistry(places.releases), "small.2", trusted_keys(places))
     gate = GateResult(passed=True, reasons=["cheaper"], sets=[])
     facts: dict[str, Any] = {"reasons": ["cheaper"], "champion": "small.1", "triggers": ["age"], "version": "small.2"}
-    keep(places, Retraining(at=NOW, outcome="challenger", gate=gate, **facts))
+    keep(Embedded(places), None, Retraining(at=NOW, outcome="challenger", gate=gate, **facts))
 
 
 def test_what_ended_too_soon_is_finished(tmp_path: Path) -> None:
     places = installation(tmp_path)
     registry = FolderRegistry(places.releases)
     passed(places)
-    assert Retrainer(places).run(if_needed=True, now=NOW).outcome == "promoted"
+    assert Retrainer(Embedded(places)).run(if_needed=True, now=NOW).outcome == "promoted"
     assert pointer(registry).version == "small.2"
     assert len(events(places, "release.promoted")) >= 1
     roll_back(registry, trusted_keys(places), "ana")
-    assert Retrainer(places).run(if_needed=True, now=NOW).outcome == "not_needed"  # a person took it back
+    assert Retrainer(Embedded(places)).run(if_needed=True, now=NOW).outcome == "not_needed"  # a person took it back
     assert pointer(registry).version == "small.1"
 
 
@@ -209,7 +170,7 @@ def test_somebody_else_promoted_meanwhile(tmp_path: Path) -> None:
     places = installation(tmp_path)
     passed(places)
     promote(FolderRegistry(places.releases), FIRST, trusted_keys(places), "ana")
-    assert Retrainer(places).run(if_needed=True, now=NOW).outcome == "not_needed"
+    assert Retrainer(Embedded(places)).run(if_needed=True, now=NOW).outcome == "not_needed"
     assert pointer(FolderRegistry(places.releases)).version == FIRST
 
 
@@ -218,15 +179,15 @@ def test_a_bad_champion_is_taken_back(tmp_path: Path, monkeypatch: pytest.Monkey
     """It declines whom the release before approves; unless its policy says that nobody looks."""
     places = installation(tmp_path)
     registry = FolderRegistry(places.releases)
-    write(places, "nervous", SMALL if watched else SMALL | {"watch": None}, nervous=True)
+    write(places.releases, "nervous", SMALL if watched else SMALL | {"watch": None}, nervous=True)
     monkeypatch.setattr("assay.release.pointer.now", lambda: int(START.timestamp() * 1e6))
     promote(registry, "nervous", trusted_keys(places), "ana")
     set_challenger(registry, "nervous", trusted_keys(places))
-    assert roll_back_if_worse(places, COSTS, START) == []  # it has decided nothing yet
+    assert roll_back_if_worse(Embedded(places), COSTS, START) == []  # it has decided nothing yet
     fill(places, open_champion(places), islice(bank(), 1_500), CLIENT)
     later = START + timedelta(hours=23)
-    assert roll_back_if_worse(places, COSTS, START + timedelta(hours=25)) == []  # too late
-    reasons = roll_back_if_worse(places, COSTS, later)
+    assert roll_back_if_worse(Embedded(places), COSTS, START + timedelta(hours=25)) == []  # too late
+    reasons = roll_back_if_worse(Embedded(places), COSTS, later)
     if not watched:
         assert (reasons, pointer(registry).version) == ([], "nervous")
         return
@@ -235,7 +196,7 @@ def test_a_bad_champion_is_taken_back(tmp_path: Path, monkeypatch: pytest.Monkey
     assert challenger(registry) is None
     (event,) = events(places, "release.rolled_back")
     assert "worse than small.1" in event["data"]["why"]
-    assert roll_back_if_worse(places, COSTS, later) == []  # it is not taken back twice
+    assert roll_back_if_worse(Embedded(places), COSTS, later) == []  # it is not taken back twice
 
 
 def test_a_good_champion_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,4 +204,4 @@ def test_a_good_champion_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("assay.release.pointer.now", lambda: int(START.timestamp() * 1e6))
     promote(FolderRegistry(places.releases), "small.2", trusted_keys(places), "ana")
     fill(places, open_champion(places), islice(bank(), 1_500), CLIENT)
-    assert roll_back_if_worse(places, COSTS, START + timedelta(hours=2)) == []
+    assert roll_back_if_worse(Embedded(places), COSTS, START + timedelta(hours=2)) == []

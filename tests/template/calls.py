@@ -26,6 +26,7 @@ from assay.adapters.aws.labels_effects import DynamoEffectStore
 from assay.adapters.aws.labels_step_ups import DynamoStepUpStore
 from assay.adapters.aws.labels_subjects import DynamoSubjects
 from assay.adapters.aws.outbox import DynamoOutbox
+from assay.adapters.aws.releases import announce
 from assay.adapters.aws.revocations import DynamoRevocations
 from assay.adapters.aws.secrets import read_secrets
 from assay.adapters.aws.service_clients import DynamoServiceClientStore
@@ -40,11 +41,13 @@ from assay.audit import Entry, seal
 from assay.client_events.records import DeliveryState
 from assay.identity.records import ServiceClient, Session, Status, User
 from assay.identity.scopes import Role
-from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
+from assay.intelligence.reports import DRIFT, PATTERNS, RETRAINING, StoredReport
 from assay.labels.ports import Effect
 from assay.labels.records import Label
 from assay.labels.step_ups import StepUp, StepUpOutcome
 from assay.moments import now
+from assay.release.pointer import Named
+from assay.release.pointer import move as moved
 from assay.schemas.event import Event
 from tests.contract import test_account_stores as accounts
 from tests.contract import test_challenge_stores as challenges
@@ -245,6 +248,20 @@ async def intelligence_does(here: Process) -> None:
     assert await reports.replace(PATTERNS, None, StoredReport(1, b"{}"), [Event.now("drift.detected", "system")])
 
 
+async def trainer_does(here: Process) -> None:
+    """The key, labels, a report with its event whose answer is lost, an event by itself, moves of the registry."""
+    table = here.table("LabelsTable")
+    await read_secrets(here.secretsmanager, [f"TrainerKeySecret-{NAME}"])
+    await DynamoLabelStore(table).in_effect(now(), None, 5)
+    reports = DynamoReportStore(table)
+    await reports.newest(RETRAINING)
+    here.dynamodb.lose("transact_write_items")
+    assert await reports.replace(RETRAINING, None, StoredReport(1, b"{}"), [Event.now("release.gated", "system")])
+    assert not await table.commit("event", [], [Event.now("golden.frozen", "system")])
+    _, move = moved(None, "release.challenged", None, Named(version="1.0", hash="0" * 64), "system", "")
+    await announce(here.dynamodb, here.outbox(), [move])
+
+
 SCENARIOS = {
     "users": users_do,
     "alerts": alerts_do,
@@ -254,4 +271,5 @@ SCENARIOS = {
     "client_events": client_events_do,
     "post_auth_intelligence": post_auth_intelligence_does,
     "intelligence": intelligence_does,
+    "trainer": trainer_does,
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.template.limits import STAGES
-from tests.template.stack import Resources, as_list, functions, logical_id, of_type, variables
+from tests.template.stack import TRAINER_KEY, Resources, as_list, functions, logical_id, of_type, variables
 
 ACTION = re.compile(r"[a-z0-9]+:[A-Z][A-Za-z]+")
 ON_ANYTHING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
@@ -110,7 +110,12 @@ def _named(resources: Resources, function: dict[str, Any]) -> set[str]:
     given = variables(function)
     words = {word for value in given.values() for word in re.split(r"[:/]+", str(value))}
     senders = f"{given.get('ASSAY_MAIL')},{given.get('ASSAY_CODES')}"
-    elsewhere = {SES: "ses:" in senders, PHONES: "sns:" in senders, WEBHOOK_SECRETS: "ASSAY_ALERTS" in given}
+    elsewhere = {
+        SES: "ses:" in senders,
+        PHONES: "sns:" in senders,
+        WEBHOOK_SECRETS: "ASSAY_ALERTS" in given,
+        TRAINER_KEY: TRAINER_KEY in str(given.get("ASSAY_RELEASE_KEY")),
+    }
     return (words & resources.keys()) | {place for place, is_used in elsewhere.items() if is_used}
 
 

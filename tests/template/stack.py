@@ -18,11 +18,15 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 INLINE = {"RulesEnginePlacement": "Inline", "DecisionEnginePlacement": "Inline", "GeoipPlacement": "Inline"}
 EXTRAS = {"Tracing": "Active", "AlarmEmail": "a@example.org", "ProvisionedConcurrency": "2"}
+TRAINER_KEY = "TrainerKeySecret"
+"""In the place of its ARN: it is made before the stack is."""
+TRAINER = {"TrainerKeySecret": TRAINER_KEY}
 CHOICES: dict[str, dict[str, str]] = {
-    "all_separate": {},
-    "cheap_stages_inline": INLINE,
-    "one_function": {**INLINE, "ModelsPlacement": "Inline"},
-    "with_every_extra": {**EXTRAS, "AwsEndpoint": "http://moto:5000", "LambdaEndpoint": "http://sam:3001"},
+    "all_separate": TRAINER,
+    "without_trainer": {},
+    "cheap_stages_inline": INLINE | TRAINER,
+    "one_function": {**INLINE, **TRAINER, "ModelsPlacement": "Inline"},
+    "with_every_extra": {**EXTRAS, **TRAINER, "AwsEndpoint": "http://moto:5000", "LambdaEndpoint": "http://sam:3001"},
 }
 
 Resources = dict[str, dict[str, Any]]

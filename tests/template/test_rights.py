@@ -114,6 +114,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         made = [
             secrets.create_secret(Name=f"CardManagementSecret-{NAME}", SecretString="whsec_")["ARN"],
             secrets.create_secret(Name=f"InstallationKeySecret-{NAME}", SecretString="a" * 64)["ARN"],
+            secrets.create_secret(Name=f"TrainerKeySecret-{NAME}", SecretString="PEM")["ARN"],
             secrets.create_secret(Name=f"SigningKeysSecret-{NAME}", SecretString=keys)["ARN"],
             secrets.create_secret(Name="assay-local/webhooks/siem", SecretString="whsec")["ARN"],
         ]

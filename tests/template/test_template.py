@@ -239,6 +239,13 @@ MUTATIONS: list[tuple[Check, str, str, Any]] = [
     ),
     (watching.queues_that_fill_unseen, "PostAuthIntelligenceLate", "Properties.MetricName", "NumberOfMessagesSent"),
     (watching.schedules_that_stop_unseen, "AlertsStill", "Properties.TreatMissingData", "notBreaching"),
+    (watching.schedules_that_stop_unseen, "TrainerStill", "Properties.TreatMissingData", "ignore"),
+    (
+        rights.rights_that_do_not_fit_the_settings,
+        "TrainerRole",
+        "Properties.Policies.0.PolicyDocument.Statement.4.Resource",
+        "CardManagementSecret",
+    ),
     (watching.schedules_that_stop_unseen, "OutboxSweeperStill", "Type", "AWS::CloudFormation::WaitConditionHandle"),
     (watching.verdicts_that_degrade_unseen, "OutboxOld", "Properties.Namespace", "AWS/Lambda"),
     (watching.alarms_that_nobody_hears, "ApiFaults", "Properties.AlarmActions", DELETE),
@@ -314,11 +321,13 @@ def test_every_check_of_the_modules_is_used() -> None:
 
 def test_the_topologies_differ_in_their_functions() -> None:
     consumers = {"action_layer", "alerts", "audit_log", "challenges", "client_events", "post_auth_intelligence"}
-    others = {"orchestrator", "users", "outbox_sweeper", "intelligence", *consumers}
+    others = {"orchestrator", "users", "outbox_sweeper", "intelligence", "trainer", *consumers}
     cheap = {"geoip", "rules_engine", "decision_engine"}
     assert functions(stack("all_separate")).keys() == others | set(limits.STAGES)
     assert functions(stack("cheap_stages_inline")).keys() == (others | set(limits.STAGES)) - cheap
     assert functions(stack("one_function")).keys() == others
+    assert functions(stack("without_trainer")).keys() == (others | set(limits.STAGES)) - {"trainer"}
+    assert not any("Trainer" in name for name in stack("without_trainer"))
     assert "lambda:InvokeFunction" not in str(stack("one_function")["OrchestratorRole"])
 
 
@@ -336,6 +345,14 @@ def test_every_extra_can_be_had() -> None:
 def test_the_longest_deadline_is_less_than_a_stage_has() -> None:
     longest_s = expanded()["Parameters"]["DeadlineMs"]["MaxValue"] / 1000
     assert all(function["Timeout"] > longest_s for function in functions(stack("all_separate")).values())
+
+
+def test_one_trainer_at_a_time() -> None:
+    trainer = functions(stack("all_separate"))["trainer"]
+    assert (trainer["ReservedConcurrentExecutions"], trainer["Timeout"]) == (1, 900)
+    configs = of_type(stack("all_separate"), "AWS::Lambda::EventInvokeConfig").values()
+    (retries,) = (c["MaximumRetryAttempts"] for c in configs if c["FunctionName"] == "TrainerFunction")
+    assert retries == 0
 
 
 def test_a_new_revision_publishes_every_function_anew() -> None:
@@ -364,7 +381,8 @@ def test_alarms_look_at_metrics_that_the_orchestrator_counts(capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    "folder", ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events", "intelligence"]
+    "folder",
+    ["outbox_sweeper", "alerts", "action_layer", "challenges", "client_events", "intelligence", "trainer"],
 )
 def test_alarms_look_at_the_metric_that_a_schedule_writes(folder: str) -> None:
     source = (ROOT / "functions" / folder / "handler.py").read_text()

@@ -25,6 +25,8 @@ CONSUMED: dict[str, frozenset[str] | None] = {
 """Kinds of events that each consumer takes; None: all."""
 DECISIONS = {"challenges": {"decision": ["CHALLENGE"]}}
 """Of the scored events, only those that a consumer has something to do for."""
+OPTIONAL = {"trainer"}
+"""Made only when a parameter asks for it."""
 READ_BY_SDK = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA"}
 """Set in local runs only; botocore reads them, and assay.adapters.aws.objects for obstore."""
 
@@ -75,7 +77,7 @@ def images_of_nothing(resources: Resources) -> list[str]:
     carried = {name for given in arguments.values() for name in given.get("INLINE", "").split()}
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
     faults = [f"{name}: no such folder with a handler.py" for name in sorted((found.keys() | carried) - folders)]
-    faults += [f"functions/{name}: in no image" for name in sorted(folders - found.keys() - carried)]
+    faults += [f"functions/{name}: in no image" for name in sorted(folders - found.keys() - carried - OPTIONAL)]
     for folder in found:
         metadata = resources[logical_id(folder)]["Metadata"]
         if not (ROOT / metadata["DockerContext"] / metadata["Dockerfile"]).is_file():

@@ -57,7 +57,7 @@ OF_EMBEDDED = {"boto3", "moto", "sqlite3", "typer", "uvicorn"}
 
 @cache
 def loaded_by(module: str) -> frozenset[str]:
-    """Every module that a new process holds after importing one."""
+    """Every module that a new process holds after importing one, or some."""
     code = f"import sys, json, {module}; print(json.dumps(list(sys.modules)))"
     environment = os.environ | {"ASSAY_RELEASES": str(MODELS / "releases")}
     run = subprocess.run(  # noqa: S603 - our own interpreter
@@ -85,6 +85,21 @@ def test_the_look_loads_polars_and_nothing_that_learns_or_serves() -> None:
     loaded = packages_of("functions.intelligence.aws")
     assert "polars" in loaded
     assert loaded.isdisjoint((OF_MODELS | OF_EMBEDDED | {"starlette", "mangum", "jwt"}) - {"numpy", "polars"})
+
+
+def test_the_trainer_loads_what_trains_only_when_it_does() -> None:
+    """A cold start that takes longer than ten seconds is begun again."""
+    settings = ("ARCHIVE", "RELEASES", "TRAINING", "RELEASE_KEY", "LABELS_TABLE", "OUTBOX_TABLE", "EVENTS_TOPIC")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in settings:
+            patch.setenv(f"ASSAY_{name}", "any")
+        patch.setenv("ASSAY_MEMORY_MB", "3538")
+        assert packages_of("functions.trainer.handler").isdisjoint(OF_MODELS | OF_EMBEDDED)
+    loaded = loaded_by("functions.trainer.opening, functions.trainer.run")
+    packages = {name.partition(".")[0] for name in loaded}
+    assert {"sklearn", "xgboost", "polars"} <= packages
+    assert packages.isdisjoint(OF_EMBEDDED | {"local", "starlette"})
+    assert "training.command" not in loaded  # it shows progress to people: its package is in no image
 
 
 @pytest.mark.parametrize("stage", [*PLAIN_STAGES, "geoip"])

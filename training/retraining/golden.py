@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,21 @@ class GoldenSetError(AssayError):
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A golden set as it is kept."""
+
+    body: bytes = field(repr=False)
+    """Of `FILE`."""
+    signature: bytes
+    """Of `SIGNATURE`."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file, hex."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class GoldenSet:
     """Rows that judge. `identity`: client_id and transaction_id of those that are an installation's own."""
 
@@ -47,11 +62,8 @@ class GoldenSet:
     sha256: str
 
 
-def write(folder: Path, table: FeatureTable, rows: Bools, identity: pl.DataFrame, key: Ed25519PrivateKey) -> str:
-    """Freezes the chosen rows of a table; its SHA-256. `identity`: one row per chosen one, or none.
-
-    Raises OSError, ReleaseError. A signature without its file, after a crash in between, is a changed file.
-    """
+def seal(table: FeatureTable, rows: Bools, identity: pl.DataFrame, key: Ed25519PrivateKey) -> Sealed:
+    """Freezes the chosen rows of a table. `identity`: one row per chosen one, or none."""
     frame = table.frame(rows).select(NAMES)
     frame = frame.with_columns(
         pl.Series(LABEL, table.labels[rows]),
@@ -61,29 +73,33 @@ def write(folder: Path, table: FeatureTable, rows: Bools, identity: pl.DataFrame
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     body = buffer.getvalue()
-    digest = hashlib.sha256(body)
-    replace(folder / SIGNATURE, key.sign(CONTEXT + digest.digest()), 0o600)
-    replace(folder / FILE, body, 0o600)
-    return digest.hexdigest()
+    return Sealed(body, key.sign(CONTEXT + hashlib.sha256(body).digest()))
 
 
-def exists(folder: Path) -> bool:
-    """Whether one was made, good or not."""
-    return (folder / FILE).exists() or (folder / SIGNATURE).exists()
+def write(folder: Path, sealed: Sealed) -> None:
+    """Puts it in the place of another. Ended in between, it leaves none, or one that is refused. Raises OSError."""
+    replace(folder / SIGNATURE, sealed.signature, 0o600)
+    replace(folder / FILE, sealed.body, 0o600)
 
 
-def load(folder: Path, trusted: Sequence[Ed25519PublicKey]) -> GoldenSet:
-    """The golden set, its signature verified before anything is parsed. Raises `GoldenSetError`."""
+def read(folder: Path) -> Sealed | None:
+    """As it is kept there, good or not; None: none was made. Raises `GoldenSetError`."""
+    if not (folder / FILE).exists():
+        return None
     try:
         body = read_regular(str(folder / FILE), MAX_BYTES)
-        signature = read_regular(str(folder / SIGNATURE), SIGNATURE_BYTES)
+        return Sealed(body, read_regular(str(folder / SIGNATURE), SIGNATURE_BYTES))
     except ReleaseError as error:
         raise GoldenSetError(str(error)) from error
-    digest = hashlib.sha256(body)
+
+
+def opened(sealed: Sealed, trusted: Sequence[Ed25519PublicKey]) -> GoldenSet:
+    """The golden set, its signature verified before anything is parsed. Raises `GoldenSetError`."""
+    digest, signature = hashlib.sha256(sealed.body), sealed.signature
     if not any(_signed(key, signature, CONTEXT + digest.digest()) for key in trusted):
         raise GoldenSetError(f"{FILE}: is not the one that was frozen ({SIGNATURE} is not its signature)")
     try:
-        frame = pl.read_parquet(io.BytesIO(body))
+        frame = pl.read_parquet(io.BytesIO(sealed.body))
     except pl.exceptions.PolarsError as error:
         raise GoldenSetError(f"{FILE}: {error}") from error
     missing = {*NAMES, *IDENTITY, LABEL, "occurred_at"} - set(frame.columns)

@@ -27,13 +27,21 @@ def table() -> FeatureTable:
     return FeatureTable(numeric, categories, times, labels, np.where(labels, times, np.nan), [None] * ROWS)
 
 
+def loaded(folder: Path) -> golden.GoldenSet:
+    sealed = golden.read(folder)
+    assert sealed is not None
+    return golden.opened(sealed, TRUSTED)
+
+
 def test_what_was_frozen_comes_back(tmp_path: Path, table: FeatureTable) -> None:
-    assert not golden.exists(tmp_path)
+    assert golden.read(tmp_path) is None
     rows = np.arange(ROWS) >= 10
     own = pl.DataFrame({"client_id": ["shop"] * 40, "transaction_id": [f"t-{n}" for n in range(40)]})
-    digest = golden.write(tmp_path, table, rows, own, KEY)
-    found = golden.load(tmp_path, TRUSTED)
-    assert (found.sha256, golden.exists(tmp_path)) == (digest, True)
+    sealed = golden.seal(table, rows, own, KEY)
+    golden.write(tmp_path, sealed)
+    assert golden.read(tmp_path) == sealed
+    found = loaded(tmp_path)
+    assert found.sha256 == sealed.sha256
     assert found.identity.equals(own)
     for name in NUMERIC:
         np.testing.assert_array_equal(found.table.numeric[name], table.numeric[name][rows])
@@ -43,35 +51,40 @@ def test_what_was_frozen_comes_back(tmp_path: Path, table: FeatureTable) -> None
 
 
 def test_a_changed_file_is_refused(tmp_path: Path, table: FeatureTable) -> None:
-    golden.write(tmp_path, table, table.labels | True, pl.DataFrame(), KEY)
+    golden.write(tmp_path, golden.seal(table, table.labels | True, pl.DataFrame(), KEY))
     frame = pl.read_parquet(tmp_path / FILE)
     frame.with_columns(pl.lit(False).alias(golden.LABEL)).write_parquet(tmp_path / FILE)
     with pytest.raises(GoldenSetError, match="not the one that was frozen"):
-        golden.load(tmp_path, TRUSTED)
+        loaded(tmp_path)
 
 
 def test_only_trusted_keys_freeze(tmp_path: Path, table: FeatureTable) -> None:
-    golden.write(tmp_path, table, table.labels | True, pl.DataFrame(), Ed25519PrivateKey.generate())
+    golden.write(tmp_path, golden.seal(table, table.labels | True, pl.DataFrame(), Ed25519PrivateKey.generate()))
     with pytest.raises(GoldenSetError):
-        golden.load(tmp_path, TRUSTED)
+        loaded(tmp_path)
     assert load_trusted_keys(tmp_path) == []
 
 
-@pytest.mark.parametrize("missing", [FILE, SIGNATURE])
-def test_half_of_it_is_none(tmp_path: Path, table: FeatureTable, missing: str) -> None:
-    golden.write(tmp_path, table, table.labels | True, pl.DataFrame(), KEY)
-    (tmp_path / missing).unlink()
-    assert golden.exists(tmp_path)
-    with pytest.raises(GoldenSetError, match=missing):
-        golden.load(tmp_path, TRUSTED)
+def test_without_its_signature_it_is_refused(tmp_path: Path, table: FeatureTable) -> None:
+    golden.write(tmp_path, golden.seal(table, table.labels | True, pl.DataFrame(), KEY))
+    (tmp_path / SIGNATURE).unlink()
+    with pytest.raises(GoldenSetError, match=SIGNATURE):
+        loaded(tmp_path)
+
+
+def test_a_signature_alone_is_none(tmp_path: Path, table: FeatureTable) -> None:
+    """What a freezing leaves that ended in between: the next one makes it again."""
+    golden.write(tmp_path, golden.seal(table, table.labels | True, pl.DataFrame(), KEY))
+    (tmp_path / FILE).unlink()
+    assert golden.read(tmp_path) is None
 
 
 def test_a_signature_of_something_else(tmp_path: Path, table: FeatureTable) -> None:
     """One of the bytes themselves, as a release's is of its manifest."""
-    golden.write(tmp_path, table, table.labels | True, pl.DataFrame(), KEY)
+    golden.write(tmp_path, golden.seal(table, table.labels | True, pl.DataFrame(), KEY))
     (tmp_path / SIGNATURE).write_bytes(KEY.sign((tmp_path / FILE).read_bytes()))
     with pytest.raises(GoldenSetError):
-        golden.load(tmp_path, TRUSTED)
+        loaded(tmp_path)
 
 
 def test_made_for_other_features(tmp_path: Path) -> None:
@@ -83,4 +96,4 @@ def test_made_for_other_features(tmp_path: Path) -> None:
     digest = hashlib.sha256(body.read_bytes()).digest()
     (tmp_path / SIGNATURE).write_bytes(KEY.sign(golden.CONTEXT + digest))
     with pytest.raises(GoldenSetError, match="make another one"):
-        golden.load(tmp_path, TRUSTED)
+        loaded(tmp_path)

@@ -19,7 +19,14 @@ from assay.adapters.aws.objects import Store, open_store
 from assay.errors import ReleaseError
 from assay.release.manifest import FILES, MANIFEST, SIGNATURE
 from assay.release.pointer import MAX_POINTER_BYTES
-from assay.release.store import MAX_FILE_BYTES, MAX_MANIFEST_BYTES, Release, is_version, open_release
+from assay.release.store import (
+    MAX_FILE_BYTES,
+    MAX_MANIFEST_BYTES,
+    Release,
+    is_version,
+    open_release,
+    signed_files,
+)
 
 Read = TypeVar("Read")
 FETCH_S = 6.0
@@ -77,6 +84,23 @@ class BucketRegistry:
         with _told("cannot be fetched"), tempfile.TemporaryDirectory(prefix="assay-release-") as folder:
             self._fetch(version, Path(folder))
             return open_release(Path(folder) / version, trusted)
+
+    def add(self, folder: Path) -> None:
+        """Puts the signed release there that is in the folder of its version, its signature last.
+
+        Once more changes nothing; never over another. Raises `ReleaseError`.
+        """
+        content = signed_files(folder)
+        with _told("cannot be written"):
+            for name in (*FILES, MANIFEST, SIGNATURE):
+                self._create(f"{folder.name}/{name}", content[name])
+
+    def _create(self, path: str, body: bytes) -> None:
+        try:
+            self._store.put(path, body, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            if _object(self._store, path) != body:
+                raise ReleaseError(f"{path}: exists with other content; a release is never overwritten") from None
 
     def manifest(self, version: str) -> bytes:
         """The bytes of its manifest.json, unverified. Raises `ReleaseError`."""

@@ -15,7 +15,14 @@ from assay.errors import ReleaseError
 from assay.release.files import read_regular, replace
 from assay.release.manifest import MANIFEST, SIGNATURE
 from assay.release.pointer import MAX_POINTER_BYTES
-from assay.release.store import MAX_MANIFEST_BYTES, Release, open_release, versions
+from assay.release.store import (
+    MAX_MANIFEST_BYTES,
+    Release,
+    open_release,
+    signed_files,
+    versions,
+    write_signed,
+)
 
 LOCK = ".lock"
 
@@ -56,6 +63,16 @@ class FolderRegistry:
     def open(self, version: str, trusted: Sequence[Ed25519PublicKey]) -> Release:
         """The release, verified and read whole. Raises `ReleaseError`."""
         return open_release(self._root / version, trusted)
+
+    def add(self, folder: Path) -> None:
+        """Puts the signed release there that is in the folder of its version, whole or not at all.
+
+        Once more changes nothing; never over another. Raises `ReleaseError`.
+        """
+        try:
+            write_signed(self._root, folder.name, signed_files(folder))
+        except OSError as error:
+            raise ReleaseError(f"{folder.name}: cannot be written ({error.strerror})") from error
 
     def manifest(self, version: str) -> bytes:
         """The bytes of its manifest.json, unverified. Raises `ReleaseError`."""

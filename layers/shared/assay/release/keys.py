@@ -51,16 +51,22 @@ def load_or_create_signing_key(path: Path) -> Ed25519PrivateKey:
         _create(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ReleaseError(f"{path.name}: a signing key must be readable by its owner alone (chmod 600)")
-    try:
-        key = load_pem_private_key(read_regular(str(path), _MAX_KEY_BYTES), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ReleaseError(f"{path.name}: not a private key in PEM") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ReleaseError(f"{path.name}: not an Ed25519 key")
+    key = signing_key(read_regular(str(path), _MAX_KEY_BYTES), path.name)
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     beside = path.with_suffix(".pub")
     if not beside.exists() or beside.read_bytes() != public:
         replace(beside, public)
+    return key
+
+
+def signing_key(pem: bytes, name: str) -> Ed25519PrivateKey:
+    """The private key of a PEM text. ReleaseError calls it by the name when it is none."""
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ReleaseError(f"{name}: not a private key in PEM") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ReleaseError(f"{name}: not an Ed25519 key")
     return key
 
 

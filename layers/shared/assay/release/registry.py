@@ -49,6 +49,11 @@ class Registry(Protocol):
         """The release, verified and read whole."""
         ...
 
+    def add(self, folder: Path) -> None:
+        """Puts the signed release there that is in the folder of its version. Once more changes nothing; never over
+        another."""
+        ...
+
     def manifest(self, version: str) -> bytes:
         """The bytes of its manifest.json, unverified."""
         ...

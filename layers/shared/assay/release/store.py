@@ -116,10 +116,20 @@ def write_release(root: Path, body: ManifestBody, files: Mapping[str, bytes], ke
         if len(data) > MAX_FILE_BYTES:
             raise ReleaseError(f"{name}: larger than {MAX_FILE_BYTES} bytes")
     document = encode(body, dict(files))
-    content = {**files, MANIFEST: document, SIGNATURE: key.sign(document)}
+    return write_signed(root, body.version, {**files, MANIFEST: document, SIGNATURE: key.sign(document)})
+
+
+def signed_files(folder: Path) -> dict[str, bytes]:
+    """Name -> bytes of all files of a release, unverified. ReleaseError when one cannot be read."""
+    limits = dict.fromkeys(FILES, MAX_FILE_BYTES) | {MANIFEST: MAX_MANIFEST_BYTES, SIGNATURE: _SIGNATURE_BYTES}
+    return {name: read_regular(str(folder / name), limit) for name, limit in limits.items()}
+
+
+def write_signed(root: Path, version: str, content: Mapping[str, bytes]) -> Path:
+    """Writes the files of a release that is signed already, whole or not at all; as `write_release`."""
     root.mkdir(parents=True, exist_ok=True)
-    target = root / body.version
-    temporary = root / f".{body.version}.{secrets.token_hex(8)}"
+    target = root / version
+    temporary = root / f".{version}.{secrets.token_hex(8)}"
     temporary.mkdir()
     try:
         for name, data in sorted(content.items()):

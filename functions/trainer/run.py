@@ -1,4 +1,4 @@
-"""`assay retrain`: from the need to a challenger, through the gate, to the champion. May end anywhere and begin again.
+"""A retraining: from the need to a challenger, through the gate, to the champion. May end anywhere and begin again.
 
 A release is written whole, the challenger's pointer is one change, the gate's report is kept together with its event,
 and a promotion is one change again. What ended between the report and the promotion is promoted by the next run.
@@ -6,36 +6,31 @@ and a promotion is one change again. What ended between the report and the promo
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from assay.errors import AssayError, ChampionMoved, PolicyError, StorageError
+from assay import moments
+from assay.errors import AssayError, ChampionMoved, PolicyError
 from assay.intelligence.drift_report import DriftReport, Level
-from assay.intelligence.reports import DRIFT
+from assay.intelligence.reports import DRIFT, RETRAINING
 from assay.intelligence.retraining_policy import RetrainingPolicy
 from assay.policy import FILE, Policy
 from assay.release import Release
-from assay.release.keys import load_or_create_signing_key
-from assay.release.registry import challenger, pointer, set_challenger
+from assay.release.registry import challenger, open_named, pointer, promote, set_challenger
+from assay.release.telling import moved
 from assay.schemas.event import SYSTEM
-from local.embedded import Places
-from local.labels import labels_table
-from local.registry import RegistryCommands
-from local.releases import tell, trusted_keys
-from local.retraining import golden
-from local.retraining.report import Retraining, keep, last, stored
-from local.retraining.rows import Labelled, labelled, served
-from local.retraining.watch import roll_back_if_worse
+from functions.trainer import golden, report
+from functions.trainer.installation import Installation, RetrainingError
+from functions.trainer.report import Retraining
+from functions.trainer.rows import Labelled, labelled, served
+from functions.trainer.watch import roll_back_if_worse
+from training import report_html
 from training.champion import ReleaseScorer
 from training.costs import Costs
 from training.parity import ParityError
-from training.report_html import write_report
 from training.retraining.gate import GOLDEN, NEWEST, GateResult, JudgedSet, judge
 from training.retraining.golden import GoldenSet
 from training.retraining.segments import segments_of
@@ -51,17 +46,17 @@ SHADOW = timedelta(days=28)
 """What the champion decided lately, at most."""
 
 
-class RetrainingError(AssayError):
-    """Nothing can be retrained now. The message says why."""
+class OutOfTime(AssayError):  # noqa: N818 - named for what happened
+    """A `Progress` raises it when what is under way would not come to its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retrainer:
     """One installation, and how to retrain it."""
 
-    places: Places
+    installation: Installation
     costs: str = field(default="", repr=False)
-    """costs.yaml; when empty, that of the data folder, or else the default."""
+    """costs.yaml; when empty, the installation's own, or else the default."""
     seed: int = 7
     progress: Progress = silent
 
@@ -70,55 +65,54 @@ class Retrainer:
 
         Raises `RetrainingError` when another run is under way, `AssayError` for an installation that is not in order.
         """
-        now = now or datetime.now(UTC)
-        with _alone(self.places.data):
-            version = pointer(RegistryCommands(self.places).registry).version
+        now = now or moments.moment(moments.now())
+        with self.installation.alone():
+            version = pointer(self.installation.registry).version
             if if_needed:
-                gone = roll_back_if_worse(self.places, self._costs(), now)
+                gone = roll_back_if_worse(self.installation, self._costs(), now)
                 if gone:
                     return Retraining(at=now, outcome="rolled_back", reasons=gone, champion=version)
             return self._finished(now) or self._trained(now, if_needed)
 
     def shadow(self) -> Comparison | None:
         """The challenger on what the champion decided lately; None when that is nothing. Raises `AssayError`."""
-        commands = RegistryCommands(self.places)
-        found = challenger(commands.registry)
+        found = challenger(self.installation.registry)
         if found is None:
             raise RetrainingError("there is no challenger; assay retrain makes one")
-        return self._shadow(commands.champion(), commands.open(found.version), datetime.now(UTC))
+        return self._shadow(self._champion(), self._open(found.version), moments.moment(moments.now()))
 
     def _finished(self, now: datetime) -> Retraining | None:
         """A challenger that passed and was never promoted, because the run that made it ended too soon."""
-        commands, before = RegistryCommands(self.places), last(self.places)
+        registry, before = self.installation.registry, report.read(self.installation.report(RETRAINING))
         if before is None or before.gate is None or not before.gate.passed:
             return None
-        found, named = pointer(commands.registry), challenger(commands.registry)
+        found, named = pointer(registry), challenger(registry)
         was_champion = any(move.after and move.after.version == before.version for move in found.moves)
         if was_champion or named is None or (named.version, found.version) != (before.version, before.champion):
             return None
-        if _policy(commands.champion()).promotion == "by_hand":
+        if _policy(self._champion()).promotion == "by_hand":
             return None
         return self._promoted(before.model_copy(update={"at": now}))
 
     def _trained(self, now: datetime, if_needed: bool) -> Retraining:
-        champion = RegistryCommands(self.places).champion()
-        policy = _policy(champion)
-        wanted = self._need(champion, now)
+        champion = self._champion()
+        policy, before = _policy(champion), self.installation.report(RETRAINING)
+        wanted = self._need(champion, report.read(before), now)
         if if_needed and not wanted.train:
             return Retraining(at=now, outcome="not_needed", reasons=wanted.reasons, champion=champion.version)
         triggers = wanted.reasons if wanted.train else ["asked for"]
-        report = Retraining(at=now, outcome="not_possible", reasons=[], champion=champion.version, triggers=triggers)
+        told = Retraining(at=now, outcome="not_possible", reasons=[], champion=champion.version, triggers=triggers)
         try:
-            data = labelled(self.places, policy.history_days)
+            data = labelled(self.installation, policy.history_days)
             _require_enough(data.table, policy)
-            held = golden.ensure(self.places, champion)
+            held = golden.ensure(self.installation, champion)
             data = data.without(held.identity)
             made = self._train(data, champion, now)
             gate = self._gate(data.table, held, champion, made)
-        except (TrainingDataError, ParityError, PolicyError) as error:
-            report = report.model_copy(update={"reasons": [str(error)]})
-            keep(self.places, report)
-            return report
+        except (TrainingDataError, ParityError, PolicyError, OutOfTime) as error:
+            told = told.model_copy(update={"reasons": [str(error)]})
+            report.keep(self.installation, before, told)
+            return told
         facts = {
             "outcome": "challenger",
             "reasons": gate.reasons,
@@ -127,30 +121,29 @@ class Retrainer:
             "gate": gate,
             "shadow": self._shadow(champion, made, now),
         }
-        report = report.model_copy(update=facts)
+        told = told.model_copy(update=facts)
         self._challenge(made, gate)
-        keep(self.places, report)
-        return self._promoted(report) if gate.passed and policy.promotion == "automatic" else report
+        report.keep(self.installation, before, told)
+        return self._promoted(told) if gate.passed and policy.promotion == "automatic" else told
 
-    def _need(self, champion: Release, now: datetime) -> Need:
-        since = RegistryCommands(self.places).registry.written(champion.version)
-        labels = labels_table(self.places.database)
-        before = last(self.places)
+    def _need(self, champion: Release, before: Retraining | None, now: datetime) -> Need:
+        policy = _policy(champion)
+        since = self.installation.registry.written(champion.version)
+        labels = self.installation.labels(now - timedelta(days=policy.history_days))
         found = Situation(
             now=now,
             champion_since=since,
             last_retraining=None if before is None else before.at,
             new_labels=len(labels) if since is None else int((labels["known_at"] > since).sum()),
-            drifted=_drifted(self.places, champion),
+            drifted=_drifted(self.installation, champion),
         )
-        return need(found, _policy(champion))
+        return need(found, policy)
 
     def _train(self, data: Labelled, champion: Release, now: datetime) -> Release:
         """The champion's rules, policy and rates; only what is learnt is new."""
         policy = _policy(champion)
-        commands = RegistryCommands(self.places)
         settings = Settings(
-            version=_next_version(commands.registry.versions(), now),
+            version=_next_version(self.installation.registry.versions(), now),
             seed=self.seed,
             trials=policy.trials,
             label_delay_days=policy.label_delay_days,
@@ -160,10 +153,12 @@ class Retrainer:
             rates=champion.read("rates.yaml").decode(),
             costs=self._costs_text(),
         )
-        key = load_or_create_signing_key(self.places.keys / "release.pem")
-        trained = train_on(data.history, data.labels, settings, self.places.releases, key, self.progress)
-        write_report(self.places.models / "reports" / f"{settings.version}.html", trained)
-        return RegistryCommands(self.places).open(settings.version)
+        key = self.installation.signing_key()
+        with tempfile.TemporaryDirectory(prefix="assay-training-") as folder:
+            trained = train_on(data.history, data.labels, settings, Path(folder), key, self.progress)
+            self.installation.registry.add(trained.folder)
+        self.installation.write_report(f"{settings.version}.html", report_html.report(trained).encode())
+        return self._open(settings.version)
 
     def _gate(self, table: FeatureTable, held: GoldenSet, champion: Release, made: Release) -> GateResult:
         """On the newest labelled period, which training only tested on, and on the golden set."""
@@ -180,23 +175,25 @@ class Retrainer:
         return judge(sets, self._costs(), limits)
 
     def _challenge(self, made: Release, gate: GateResult) -> None:
-        commands = RegistryCommands(self.places)
+        registry, trusted = self.installation.registry, self.installation.trusted()
         why = "passed the gate" if gate.passed else f"not promoted: {gate.reasons[0]}"
-        move = set_challenger(commands.registry, made.version, trusted_keys(self.places), SYSTEM, why[:200])
-        asyncio.run(tell(self.places, [move]))
+        self.installation.tell([set_challenger(registry, made.version, trusted, SYSTEM, why[:200])])
 
-    def _promoted(self, report: Retraining) -> Retraining:
+    def _promoted(self, told: Retraining) -> Retraining:
         """It may not be any more: somebody promoted another one meanwhile."""
-        assert report.version is not None  # noqa: S101 - it has been through the gate
-        why = f"retrained: {'; '.join(report.triggers)}"
+        assert told.version is not None  # noqa: S101 - it has been through the gate
+        here, why = self.installation, f"retrained: {'; '.join(told.triggers)}"[:200]
+        change = partial(
+            promote, here.registry, told.version, here.trusted(), SYSTEM, why, told.champion, check=here.servable
+        )
         try:
-            RegistryCommands(self.places).promote(report.version, SYSTEM, why[:200], report.champion, None)
+            moved(here.registry, change, here.tell)
         except ChampionMoved as error:
-            return report.model_copy(update={"reasons": [*report.reasons, str(error)]})
-        return report.model_copy(update={"outcome": "promoted"})
+            return told.model_copy(update={"reasons": [*told.reasons, str(error)]})
+        return told.model_copy(update={"outcome": "promoted"})
 
     def _shadow(self, champion: Release, other: Release, now: datetime) -> Comparison | None:
-        found = served(self.places, champion, now - SHADOW)
+        found = served(self.installation, champion, now - SHADOW)
         if found is None:
             return None
         versions = champion.version, other.version
@@ -206,8 +203,14 @@ class Retrainer:
         return Costs.load(self._costs_text())
 
     def _costs_text(self) -> str:
-        own: Path = self.places.data / "costs.yaml"
-        return self.costs or (own.read_text("utf-8") if own.is_file() else default("costs.yaml"))
+        return self.costs or self.installation.costs() or default("costs.yaml")
+
+    def _champion(self) -> Release:
+        registry = self.installation.registry
+        return open_named(registry, pointer(registry), self.installation.trusted())
+
+    def _open(self, version: str) -> Release:
+        return self.installation.registry.open(version, self.installation.trusted())
 
 
 def _require_enough(table: FeatureTable, policy: RetrainingPolicy) -> None:
@@ -224,31 +227,16 @@ def _policy(release: Release) -> RetrainingPolicy:
     return Policy.load(release.read(FILE)).retraining
 
 
-def _drifted(places: Places, champion: Release) -> tuple[str, ...]:
+def _drifted(installation: Installation, champion: Release) -> tuple[str, ...]:
     """What the last look says is in alarm; one that compared with another release says nothing of this one."""
-    body = stored(places, DRIFT)
-    if body is None:
+    stored = installation.report(DRIFT)
+    if stored is None:
         return ()
-    report = DriftReport.model_validate_json(body)
-    return tuple(report.drifted) if report.release == champion.version and report.level is Level.ALARM else ()
+    found = DriftReport.model_validate_json(stored.body)
+    return tuple(found.drifted) if found.release == champion.version and found.level is Level.ALARM else ()
 
 
 def _next_version(versions: list[str], now: datetime) -> str:
     """Year, month, number: the first that is free."""
     month = f"{now:%Y.%-m}"
     return next(name for number in range(1, len(versions) + 2) if (name := f"{month}.{number}") not in versions)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two at once would do the same work twice, and one would be told that the champion has moved."""
-    if not folder.is_dir():
-        raise StorageError(f"{folder}: there is no such data folder")
-    descriptor = os.open(folder / "retraining.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise RetrainingError("a retraining is under way on this data folder") from None
-    finally:
-        os.close(descriptor)

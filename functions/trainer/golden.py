@@ -10,15 +10,11 @@ from numpy.typing import NDArray
 
 from assay.features.rates import Rates
 from assay.release import Release
-from assay.release.keys import load_or_create_signing_key
 from assay.schemas.event import SYSTEM, Event
-from local.embedded import Places
-from local.releases import trusted_keys
-from local.retraining.report import announce
-from local.retraining.rows import KEYS, labelled
+from functions.trainer.installation import Installation
+from functions.trainer.rows import KEYS, labelled
 from training.history import history_table
-from training.retraining import golden
-from training.retraining.golden import GoldenSet, GoldenSetError
+from training.retraining.golden import GoldenSet, GoldenSetError, Sealed, opened, seal
 from training.settings import TrainingDataError
 from training.simulator import NO_SHIFT, START, Shift, simulate
 from training.split import DAY
@@ -33,45 +29,39 @@ WARM_UP = 0.2
 """Share of the time in which everybody's device is new: none of it is kept."""
 
 
-def ensure(places: Places, champion: Release) -> GoldenSet:
+def ensure(installation: Installation, champion: Release) -> GoldenSet:
     """The golden set; at the first retraining it is made, of a simulated bank: no feedback was ever near it.
 
     Raises `GoldenSetError` when it is not as it was frozen, `StorageError`, OSError.
     """
-    if not golden.exists(places.data):
-        freeze_simulated(places, champion)
-    return load(places)
-
-
-def load(places: Places) -> GoldenSet:
-    """The golden set. Raises `GoldenSetError`, also when there is none."""
-    return golden.load(places.data, trusted_keys(places))
+    sealed = installation.golden() or freeze_simulated(installation, champion)
+    return opened(sealed, installation.trusted())
 
 
 def freeze_simulated(
-    places: Places,
+    installation: Installation,
     champion: Release,
     seed: int = SEED,
     customers: int = CUSTOMERS,
     days: int = DAYS,
     shift: Shift = NO_SHIFT,
-) -> str:
-    """Of a bank that nobody trains on; its SHA-256. Raises `GoldenSetError`, `StorageError`, OSError."""
+) -> Sealed:
+    """Of a bank that nobody trains on. Raises `GoldenSetError`, `StorageError`, OSError."""
     if seed == champion.manifest.training.seed:
         raise GoldenSetError(f"seed {seed} is the one that {champion.version} was trained with: choose another")
     rates = Rates.load(champion.read("rates.yaml"))
     until = START.timestamp() + DAY * days
     table = build_table(simulate(seed, customers, days, START, shift), rates, until, lambda _step, _share: None)
     rows = table.times >= START.timestamp() + DAY * days * WARM_UP
-    return _freeze(places, table, rows, pl.DataFrame(), f"simulated bank, seed {seed}")
+    return _freeze(installation, table, rows, pl.DataFrame(), f"simulated bank, seed {seed}")
 
 
-def freeze_history(places: Places, until: datetime, days: int) -> str:
-    """Of what this installation scored before `until` (UTC), by the labels it has now; its SHA-256.
+def freeze_history(installation: Installation, until: datetime, days: int) -> Sealed:
+    """Of what this installation scored before `until` (UTC), by the labels it has now.
 
     No release learns from these transactions any more. Raises `GoldenSetError`, `StorageError`, `TrainingDataError`.
     """
-    found = labelled(places, 36_500)
+    found = labelled(installation, 36_500)
     history = found.history.filter(pl.col("occurred_at") < until.astimezone(UTC)).sort(
         "occurred_at", maintain_order=True
     )
@@ -81,14 +71,17 @@ def freeze_history(places: Places, until: datetime, days: int) -> str:
     history = history.filter(newest_days)
     table = history_table(history, found.labels.join(history.select(KEYS), on=KEYS, how="semi"))
     rows = np.ones(len(table), dtype=np.bool_)
-    return _freeze(places, table, rows, history.select(KEYS), "history of the installation")
+    return _freeze(installation, table, rows, history.select(KEYS), "history of the installation")
 
 
-def _freeze(places: Places, table: FeatureTable, rows: NDArray[np.bool_], identity: pl.DataFrame, source: str) -> str:
+def _freeze(
+    installation: Installation, table: FeatureTable, rows: NDArray[np.bool_], identity: pl.DataFrame, source: str
+) -> Sealed:
     frauds = int(table.labels[rows].sum())
     if not 0 < frauds < rows.sum():
         raise TrainingDataError("a golden set needs fraud and legitimate transactions")
-    key = load_or_create_signing_key(places.keys / "release.pem")
-    digest = golden.write(places.data, table, rows, identity, key)
-    announce(places, Event.now(FROZEN, SYSTEM, sha256=digest, source=source, rows=int(rows.sum()), frauds=frauds))
-    return digest
+    sealed = seal(table, rows, identity, installation.signing_key())
+    told = Event.now(FROZEN, SYSTEM, sha256=sealed.sha256, source=source, rows=int(rows.sum()), frauds=frauds)
+    installation.announce(told)  # first: nothing judges that nobody was told of
+    installation.freeze(sealed)
+    return sealed

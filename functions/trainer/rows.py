@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from assay.labels.records import Label
 from assay.release import Release
-from local.embedded import Places
-from local.history import decided_by, newest, scored_table
-from local.labels import labels_table
+from functions.trainer.installation import Installation
 from training.champion import ReleaseScorer
 from training.history import history_table
 from training.retraining.shadow import Decided, Truth
@@ -44,18 +42,23 @@ class Labelled:
         return Labelled(history, self.labels.join(keys, on=KEYS, how="anti"))
 
 
-def labelled(places: Places, days: int) -> Labelled:
+def labelled(installation: Installation, days: int) -> Labelled:
     """The newest days. What nobody can tell (`inconclusive`) is neither learnt nor judged by. Raises `StorageError`.
 
     A label is known since somebody came to it (`labelled_at`): one that is imported later does not become unknown by
     that.
     """
-    end = newest(places)
-    history = scored_table(places, None if end is None else end - timedelta(days=days))
-    labels = labels_table(places.database)
+    history = installation.history(days)
+    labels = _labels_of(installation, history)
     unusable = labels.filter(pl.col("label") == Label.INCONCLUSIVE.value).select(KEYS)
     history = history.join(unusable, on=KEYS, how="anti", maintain_order="left")
     return Labelled(history, _known(labels, history))
+
+
+def _labels_of(installation: Installation, rows: pl.DataFrame) -> pl.DataFrame:
+    """At least those of the rows."""
+    first = rows["decided_at"].min()
+    return installation.labels(first if isinstance(first, datetime) else datetime.now(UTC))
 
 
 def _known(labels: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
@@ -78,12 +81,12 @@ class Served:
         return Decided(scored.fraud_scores, scored.decisions)
 
 
-def served(places: Places, release: Release, since: datetime) -> Served | None:
+def served(installation: Installation, release: Release, since: datetime) -> Served | None:
     """What the release decided since then, the deny list's apart; None: nothing. Raises `StorageError`."""
-    rows = decided_by(places, release.hash, since).filter(pl.col("triggered_by").ne_missing(DENY_LIST))
+    rows = installation.decided_by(release.hash, since).filter(pl.col("triggered_by").ne_missing(DENY_LIST))
     if rows.is_empty():
         return None
-    labels = _known(labels_table(places.database), rows).filter(pl.col("label") != Label.INCONCLUSIVE.value)
+    labels = _known(_labels_of(installation, rows), rows).filter(pl.col("label") != Label.INCONCLUSIVE.value)
     told = rows.join(labels, on=KEYS, how="left", maintain_order="left")["label"]
     table = history_table(rows, labels)
     scores: NDArray[np.float64] = rows["fraud_score"].fill_null(float("nan")).to_numpy()
