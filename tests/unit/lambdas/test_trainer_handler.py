@@ -47,7 +47,7 @@ from tests.contract.installations import PATIENT_S, AwsInstallation
 from tests.contract.installations import run as complete
 from tests.harness.http_events import Context
 from tests.harness.lambdas import load
-from tests.harness.retraining import CLIENT, KEY, NOW, SMALL, START, bank, installation, write
+from tests.harness.retraining import CLIENT, KEY, SMALL, START, bank, installation, write
 from tests.template.invoke import outcome
 from tests.template.outcomes import EXPECTED, event, faults
 from training import report_html
@@ -56,6 +56,8 @@ from training.retraining.golden import CONTEXT, FILE, SIGNATURE, Sealed
 from training.settings import Settings
 
 SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+DAYS = 38
+NOW = START + timedelta(days=DAYS)
 NOW_TRAIN = {"if_needed": False}
 LABELLING = TypeAdapter(Labelling)
 PERIOD = 30 * DAY
@@ -65,7 +67,7 @@ ENOUGH = 3
 
 @dataclass(frozen=True)
 class Bank:
-    """What every test begins with, made once: 45 days in an archive, releases in a folder, frauds with their labels."""
+    """What every test begins with, made once: a month in an archive, releases in a folder, frauds with their labels."""
 
     places: Places
     archive: str
@@ -74,9 +76,9 @@ class Bank:
 
 
 @pytest.fixture(scope="module")
-def bank_of_45_days(tmp_path_factory: pytest.TempPathFactory, moto_endpoint: str) -> Bank:
+def a_bank(tmp_path_factory: pytest.TempPathFactory, moto_endpoint: str) -> Bank:
     places = installation(tmp_path_factory.mktemp("bank"))
-    found = fill(places, open_champion(places), bank(), CLIENT)
+    found = fill(places, open_champion(places), bank(DAYS), CLIENT)
     rows = scored_table(places, columns=["transaction_id", "occurred_at", "decided_at"])
     times = {id_: (microseconds(at), microseconds(decided)) for id_, at, decided in rows.iter_rows()}
     labels = [
@@ -111,7 +113,7 @@ def environment(patch: pytest.MonkeyPatch, endpoint: str) -> None:
 
 @dataclass
 class World:
-    """One installation on AWS, its clock at the end of the 45 days."""
+    """One installation on AWS, its clock at the end of the month."""
 
     aws: AwsInstallation
     registry: BucketRegistry
@@ -171,13 +173,13 @@ def pem(key: Ed25519PrivateKey) -> str:
 
 
 @pytest.fixture
-def world(aws: AwsInstallation, bank_of_45_days: Bank, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(aws: AwsInstallation, a_bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     s3, bucket = resources.client("s3", aws.endpoint), f"releases-{uuid4()}"
     s3.create_bucket(Bucket=bucket)
     secrets = resources.client("secretsmanager", aws.endpoint)
     secret = secrets.create_secret(Name=f"release-key-{uuid4()}", SecretString=pem(KEY))["ARN"]
     given = {
-        "ASSAY_ARCHIVE": bank_of_45_days.archive,
+        "ASSAY_ARCHIVE": a_bank.archive,
         "ASSAY_RELEASES": f"s3://{bucket}/releases",
         "ASSAY_TRAINING": f"s3://{bucket}/training",
         "ASSAY_RELEASE_KEY": f"secretsmanager:{secret}",
@@ -189,15 +191,15 @@ def world(aws: AwsInstallation, bank_of_45_days: Bank, monkeypatch: pytest.Monke
     for variable, value in given.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr("assay.release.bucket.FETCH_S", PATIENT_S)
-    monkeypatch.setattr("functions.trainer.opening.MODELS", bank_of_45_days.places.models)
+    monkeypatch.setattr("functions.trainer.opening.MODELS", a_bank.places.models)
     monkeypatch.setattr("assay.moments.now", lambda: microseconds(NOW))
     registry = BucketRegistry(given["ASSAY_RELEASES"])
     for version in ("small.1", "small.2"):
-        registry.add(bank_of_45_days.places.releases / version)
+        registry.add(a_bank.places.releases / version)
     promote(registry, "small.1", [KEY.public_key()])
     training = open_store(given["ASSAY_TRAINING"])
-    training.put(SIGNATURE, bank_of_45_days.golden.signature)
-    training.put(FILE, bank_of_45_days.golden.body)
+    training.put(SIGNATURE, a_bank.golden.signature)
+    training.put(FILE, a_bank.golden.body)
     module = load("functions.trainer.handler")
     yield World(aws, registry, training, module, monkeypatch)
     module._loop.close()
@@ -207,11 +209,11 @@ class Killed(BaseException):
     """What no handler of errors sees, as when the process is gone."""
 
 
-def test_from_not_needed_to_a_champion(world: World, bank_of_45_days: Bank) -> None:
+def test_from_not_needed_to_a_champion(world: World, a_bank: Bank) -> None:
     """Without labels nothing calls for it. With them it trains; killed before the promotion, the next run promotes."""
     assert world.run()["outcome"] == "not_needed"
     assert world.aws.items("Labels") == []
-    world.label(bank_of_45_days.labels)
+    world.label(a_bank.labels)
     judged: list[GateResult] = []
 
     def lenient(*given: Any) -> GateResult:
@@ -249,31 +251,31 @@ def killed(*_: object, **__: object) -> None:
     raise Killed
 
 
-def test_both_installations_give_the_same(world: World, bank_of_45_days: Bank) -> None:
+def test_both_installations_give_the_same(world: World, a_bank: Bank) -> None:
     """Of the same events, twice in the archive: what is learnt from, and what the champion decided."""
-    places, loop, undo = bank_of_45_days.places, world.module._loop, AsyncExitStack()
+    places, loop, undo = a_bank.places, world.module._loop, AsyncExitStack()
     here, there = Embedded(places), loop.run_until_complete(open_installation(world.module._settings, undo))
     try:
         champion, since = open_champion(places).hash, NOW - timedelta(days=9)
         for found, expected in (
-            (there.history(45), here.history(45).filter(pl.col("occurred_at") >= NOW - timedelta(days=45))),
+            (there.history(DAYS), here.history(DAYS).filter(pl.col("occurred_at") >= START)),
             (there.decided_by(champion, since), here.decided_by(champion, since)),
         ):
             assert len(expected) > 100
             assert_frame_equal(found, expected.select(found.columns), check_row_order=False)
             assert found["occurred_at"].is_sorted()
         assert there.decided_by("another", since).is_empty()
-        world.label(bank_of_45_days.labels)
+        world.label(a_bank.labels)
         labels = there.labels(START)
-        assert sorted(labels["transaction_id"]) == sorted(one.transaction_id for one in bank_of_45_days.labels)
+        assert sorted(labels["transaction_id"]) == sorted(one.transaction_id for one in a_bank.labels)
         assert (labels["known_at"] > labels["labelled_at"]).all()
     finally:
         loop.run_until_complete(undo.aclose())
 
 
-def test_two_at_once(world: World, bank_of_45_days: Bank) -> None:
+def test_two_at_once(world: World, a_bank: Bank) -> None:
     """The second runs from beginning to end while the first trains: its report stands, the first is told so."""
-    world.label(bank_of_45_days.labels[::ENOUGH])
+    world.label(a_bank.labels[::ENOUGH])
     seen: list[str] = []
 
     def second() -> None:
@@ -289,9 +291,9 @@ def test_two_at_once(world: World, bank_of_45_days: Bank) -> None:
     assert [kind for kind, _ in world.events()].count(GATED) == 1
 
 
-def test_too_little_time(world: World, bank_of_45_days: Bank) -> None:
+def test_too_little_time(world: World, a_bank: Bank) -> None:
     """It says so and rests, instead of being cut off each hour."""
-    world.label(bank_of_45_days.labels[::ENOUGH])
+    world.label(a_bank.labels[::ENOUGH])
     found = world.run(left_ms=100_000)
     assert found["outcome"] == "not_possible"
     assert "no time for isolation forest" in found["reasons"][0]
@@ -307,17 +309,17 @@ def test_more_history_than_fits(world: World, caplog: pytest.LogCaptureFixture) 
     assert "too many to train on" in caplog.text
 
 
-def test_the_golden_set_is_frozen_once_and_not_changed_after(world: World, bank_of_45_days: Bank) -> None:
-    world.patch.setattr(golden, "freeze_simulated", partial(golden.freeze_simulated, customers=60, days=40))
+def test_the_golden_set_is_frozen_once_and_not_changed_after(world: World, a_bank: Bank) -> None:
+    world.patch.setattr(golden, "freeze_simulated", partial(golden.freeze_simulated, customers=60, days=20))
     world.train_at_once()
     world.training.delete(FILE)  # as a freezing leaves it that ended too soon
-    world.label(bank_of_45_days.labels[::ENOUGH])
+    world.label(a_bank.labels[::ENOUGH])
     digest = world.run(NOW_TRAIN)["golden_sha256"]
     body = bytes(world.training.get(FILE).bytes())
     world.training.put(FILE, body[:-1] + b"x")
     with pytest.raises(Exception, match="not the one that was frozen"):
         world.run(NOW_TRAIN)
-    assert digest != bank_of_45_days.golden.sha256
+    assert digest != a_bank.golden.sha256
     frozen = [data["sha256"] for kind, data in world.events() if kind == "golden.frozen"]
     assert frozen == [digest]
     world.training.delete(SIGNATURE)
@@ -325,7 +327,7 @@ def test_the_golden_set_is_frozen_once_and_not_changed_after(world: World, bank_
         world.run(NOW_TRAIN)
 
 
-def test_a_bad_champion_is_taken_back(world: World, tmp_path: Path, moto_endpoint: str, bank_of_45_days: Bank) -> None:
+def test_a_bad_champion_is_taken_back(world: World, tmp_path: Path, moto_endpoint: str, a_bank: Bank) -> None:
     places = installation(tmp_path)
     made = write(places.releases, "nervous", SMALL, nervous=True)
     promote(FolderRegistry(places.releases), "nervous", [KEY.public_key()])
