@@ -23,6 +23,7 @@ from functions.intelligence.looking import Looker, read
 from functions.intelligence.patterns import PatternsCheck
 from local.history import Source, history_of, newest
 from local.labels import labels_table
+from local.ledger import with_ledger
 
 if TYPE_CHECKING:
     from local.embedded import Places
@@ -73,21 +74,17 @@ def record(places: Places, release: Release, kind: str) -> bytes | None:
     """
     now = newest(places)
 
-    async def work() -> bytes | None:
-        ledger = SqliteLedger(places.database)
-        try:
-            reports = SqliteReportStore(ledger)
-            if now is not None:
-                await Looker(history_of(places), reports, labels, release).look(now, [kind])
-            kept = await reports.newest(kind)
-            return None if kept is None else kept.body
-        finally:
-            await ledger.close()
+    async def work(ledger: SqliteLedger) -> bytes | None:
+        reports = SqliteReportStore(ledger)
+        if now is not None:
+            await Looker(history_of(places), reports, labels, release).look(now, [kind])
+        kept = await reports.newest(kind)
+        return None if kept is None else kept.body
 
     async def labels(_at: datetime) -> pl.DataFrame | None:
         return labels_of(places)
 
-    return asyncio.run(work())
+    return with_ledger(places.database, work)
 
 
 def labels_of(source: Source, file: Path | None = None) -> pl.DataFrame | None:
