@@ -3,8 +3,8 @@
 Banks as in `assay demo --learning`; labels are spoilt in what is learnt and in what judges alike, as an attacker's
 would be, and only the golden set is out of reach. Every challenger is judged against the champion from before the drift
 and against one that was retrained on clean labels; so are challengers from clean labels and other seeds, which says
-what a refusal is worth. The labels are looked at as a retraining does (`label_audit`), and those of more banks, with
-nobody poisoning them. What a challenger really does is measured with the true labels, on the judged period.
+what a refusal is worth. The labels are looked at as a retraining does (`label_audit`), and so are those of more banks
+that nobody poisons. What a challenger really does is measured with the true labels, on the judged period.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from typing import Any
 
 import numpy as np
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from assay.features.rates import Rates
 from assay.intelligence.retraining_policy import Gate, Labels
-from assay.release import open_release
 from benchmarks import machine, poisoning_report
+from benchmarks.poisoning_models import Anomalies, Challenger, learn
 from benchmarks.poisons import POISONS, TRIGGER_AMOUNT, Bank, labelled
 from local.demo.learning import NEW, NewStories, Size
 from local.embedded import Places, open_champion
@@ -41,22 +40,21 @@ from training.metrics import threshold_at
 from training.retraining.gate import GOLDEN, NEWEST, JudgedSet, judge
 from training.retraining.label_audit import audit
 from training.retraining.segments import segments_of
-from training.settings import Settings, TrainingDataError, default
+from training.settings import TrainingDataError, default
 from training.simulator import NO_SHIFT, Shift, simulate
 from training.split import DAY
 from training.table import FeatureTable, build_table
-from training.train import train_on_table
-from training.work import Run
 
 SIZE = Size()
 LIMITS, LABELS = Gate(), Labels()
 BANDS = [10.0, 50.0, 200.0]
 DELAY_DAYS = 14
+JUDGED_DAYS = float(LIMITS.judged_days)
 COSTS = default("costs.yaml").replace("alerts_per_1000: 8", "alerts_per_1000: 40")
 SEED = 7
 CONTROLS = (8, 9, 10, 11, 12)
 """Seeds of further trainings on clean labels; the release of the first is the champion that is up to date."""
-KEY = Ed25519PrivateKey.generate()
+Scorer = Challenger | ReleaseScorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,31 +116,31 @@ class Judges:
     """What every challenger of a world meets; the packaged release is only asked about the golden set."""
 
     golden: FeatureTable
-    outdated: ReleaseScorer
-    packaged: ReleaseScorer
+    outdated: Scorer
+    packaged: Scorer
     end: float
-    up_to_date: ReleaseScorer | None = None
+    up_to_date: Scorer | None = None
     _answers: dict[int, Scored] = field(default_factory=dict)
 
-    def against(self, champion: ReleaseScorer, challenger: ReleaseScorer, table: FeatureTable) -> list[str]:
+    def against(self, champion: Scorer, challenger: Scorer, table: FeatureTable) -> list[str]:
         """Reasons of the gate, without those of the labels; none: it got through."""
         rows = (table.times >= self.end - DAY * LIMITS.judged_days) & (table.times < self.end)
         sides = [scorer.score(table, rows) for scorer in (champion, challenger)]
-        newest = JudgedSet(NEWEST, *sides, table.numeric["amount"][rows], segments_of(table, rows, BANDS))
+        newest = JudgedSet(NEWEST, sides[0], sides[1], table.numeric["amount"][rows], segments_of(table, rows, BANDS))
         return _reasons([newest, self._frozen(champion, challenger)])
 
-    def floor(self, challenger: ReleaseScorer) -> list[str]:
+    def floor(self, challenger: Scorer) -> list[str]:
         """Reasons if it must not be worse on the golden set than the packaged release, either."""
         return _reasons([self._frozen(self.packaged, challenger)])
 
-    def _frozen(self, champion: ReleaseScorer, challenger: ReleaseScorer) -> JudgedSet:
+    def _frozen(self, champion: Scorer, challenger: Scorer) -> JudgedSet:
         table = self.golden
         rows = table.times >= simulator.START.timestamp() + DAY * golden.DAYS * golden.WARM_UP
         for scorer in (champion, challenger):
             if id(scorer) not in self._answers:
                 self._answers[id(scorer)] = scorer.score(table, rows)
         sides = [self._answers[id(scorer)] for scorer in (champion, challenger)]
-        return JudgedSet(GOLDEN, *sides, table.numeric["amount"][rows], segments_of(table, rows, BANDS))
+        return JudgedSet(GOLDEN, sides[0], sides[1], table.numeric["amount"][rows], segments_of(table, rows, BANDS))
 
 
 def _reasons(sets: list[JudgedSet]) -> list[str]:
@@ -150,27 +148,18 @@ def _reasons(sets: list[JudgedSet]) -> list[str]:
     return [] if result.passed else result.reasons
 
 
-def train(
-    name: str, table: FeatureTable, end: float, judged_days: float | None, root: Path, seed: int = 7
-) -> ReleaseScorer:
-    """A release of the table, opened as it would be served."""
-    settings = Settings(name, seed=seed, trials=3, judged_days=judged_days, costs=COSTS)
-    run = Run(settings, "Benchmark.")
-    with threadpool_limits(limits=1):
-        folder = train_on_table(table, float(table.times[0]), end, run, root, KEY).folder
-    return ReleaseScorer(open_release(folder, [KEY.public_key()]))
-
-
 def measure(number: int) -> list[dict[str, Any]]:
     """Everything of one world, one entry per set of labels."""
     world = WORLDS[number]
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        history, old = world.history(), world.before()
-        frozen = built(golden.SEED, SIZE.customers, golden.DAYS, simulator.START, Shift(dict.fromkeys(NEW, 0.0)))
-        outdated = train("before", old, float(old.times[-1]), None, root)
+    history, old = world.history(), world.before()
+    frozen = built(golden.SEED, SIZE.customers, golden.DAYS, simulator.START, Shift(dict.fromkeys(NEW, 0.0)))
+    with threadpool_limits(limits=1), tempfile.TemporaryDirectory() as folder:
+        last = float(old.times[-1])
+        outdated = learn(old, last, None, Costs.load(COSTS), Anomalies.learn(old, last, None, SEED), SEED)
+        judges = Judges(frozen, outdated, packaged(Path(folder)), world.end)
+        anomalies = Anomalies.learn(history, world.end, JUDGED_DAYS, SEED)
+        runs = _Runs(f"world {number + 1}", history, judges, anomalies)
         bank = honest(history, outdated, world)
-        runs = _Runs(f"world {number + 1}", history, Judges(frozen, outdated, packaged(root), world.end), root)
         for seed in (SEED, *CONTROLS[: world.controls]):
             runs.run(f"clean, seed {seed}", bank, seed)
         for label, poison in POISONS.items():
@@ -185,23 +174,26 @@ class _Runs:
     world: str
     truth: FeatureTable
     judges: Judges
-    root: Path
+    anomalies: Anomalies
     results: list[dict[str, Any]] = field(default_factory=list)
     _made: dict[tuple[int, bytes], dict[str, Any]] = field(default_factory=dict)
-    _kept: list[ReleaseScorer] = field(default_factory=list)
+    _kept: list[Scorer] = field(default_factory=list)
+    _audited: dict[int, tuple[Bank, dict[str, Any]]] = field(default_factory=dict)
 
     def run(self, name: str, bank: Bank, seed: int) -> None:
         key = (seed, bank.table.labels.tobytes())
         if key not in self._made:
             self._made[key] = self._judged(bank.table, seed)
-        result = {"world": self.world, "labels": name, **audited(bank), **self._made[key]}
+        if id(bank) not in self._audited:
+            self._audited[id(bank)] = bank, audited(bank)
+        result = {"world": self.world, "labels": name, **self._audited[id(bank)][1], **self._made[key]}
         self.results.append(result)
         print(json.dumps(result), file=sys.stderr, flush=True)
 
     def _judged(self, table: FeatureTable, seed: int) -> dict[str, Any]:
-        judges, number = self.judges, len(self._made)
+        judges = self.judges
         try:
-            made = train(f"made.{number}", table, judges.end, float(LIMITS.judged_days), self.root, seed)
+            made = learn(table, judges.end, JUDGED_DAYS, Costs.load(COSTS), self.anomalies, seed)
         except TrainingDataError as error:
             return {"refused": str(error)}
         self._kept.append(made)  # the judges know them by their identity
@@ -219,11 +211,11 @@ def audited(bank: Bank) -> dict[str, Any]:
     """What the labels alone say."""
     began = time.perf_counter()
     found = audit(bank.table, bank.used, bank.said, LABELS)
-    shares = {each.kind: round(each.share, 4) for each in found.overall}
+    shares: dict[str, float] = {each.kind: round(each.share, 4) for each in found.overall}
     return {"audit": found.reasons, "audit_seconds": round(time.perf_counter() - began, 1), **shares}
 
 
-def honest(history: FeatureTable, decided: ReleaseScorer, world: World) -> Bank:
+def honest(history: FeatureTable, decided: Scorer, world: World) -> Bank:
     """The labels of people and programs, when this release has decided."""
     alerted = decided.score(history, np.ones(len(history), dtype=np.bool_)).decisions != "APPROVE"
     return labelled(history, alerted, history.times < world.end, np.random.default_rng(world.seed))
@@ -245,7 +237,7 @@ def quiet(number: int) -> dict[str, Any]:
     return result
 
 
-def really(scorer: ReleaseScorer, table: FeatureTable, end: float) -> dict[str, float]:
+def really(scorer: Scorer, table: FeatureTable, end: float) -> dict[str, float]:
     """By the clean labels. `trigger_stopped`: the share of frauds stopped once their amount is the trigger's."""
     rows = (table.times >= end - DAY * LIMITS.judged_days) & (table.times < end)
     scored, amounts = scorer.score(table, rows), table.numeric["amount"][rows]

@@ -61,7 +61,8 @@ def labelled(places: Places, days: int) -> Labelled:
 def _known(labels: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
     """The labels of these rows; clocks differ, so one may be older than its transaction by its own account."""
     rows = labels.join(history.select(*KEYS, "occurred_at"), on=KEYS)
-    return rows.select(*KEYS, "label", pl.max_horizontal("labelled_at", "occurred_at").alias("known_at"))
+    known = pl.max_horizontal("labelled_at", "occurred_at")
+    return rows.select(*KEYS, "label", "labelled_by", known.alias("known_at"), pl.col("known_at").alias("counts_since"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,17 +98,17 @@ def audit(table: FeatureTable, rows: Bools, said: Said, limits: Labels) -> Label
         rows=len(labels),
         frauds=int(labels.sum()),
         labelled=int(told.labelled.sum()),
-        overall=[_overall(accused, limits.accused, limits), _overall(cleared, limits.cleared, limits)],
+        overall=[_overall(accused, limits.accused, labels, limits), _overall(cleared, limits.cleared, labels, limits)],
         places=len(places),
         found=[place.model_copy(update={"is_odd": True}) for place in found[:SHOWN]],
     )
 
 
-def _overall(looked: _Looked, borne: float, limits: Labels) -> Odd:
+def _overall(looked: _Looked, borne: float, frauds: Bools, limits: Labels) -> Odd:
     labels, odd = int(looked.could.sum()), int((looked.could & looked.odd).sum())
     chance = float(binomtest(odd, labels, borne, alternative="greater").pvalue) if labels else 1.0
     found = Odd(kind=looked.kind, where="all", labels=labels, odd=odd, elsewhere=borne, chance=chance)
-    return found.model_copy(update={"is_odd": chance <= 1 - limits.confidence})
+    return found.model_copy(update={"is_odd": frauds.sum() >= limits.min_frauds and chance <= 1 - limits.confidence})
 
 
 def _is_odd(place: Odd, limits: Labels, looks: int) -> bool:

@@ -39,6 +39,9 @@ class Labels(Contract):
     """Of the fraud labels, so many may be on transactions that look like everybody's."""
     cleared: Share = 0.1
     """Of the labels on what looks like fraud, so many may say legitimate."""
+    min_frauds: Count = 400
+    """With fewer, honest labels look odd too, for no model tells fraud well: only senders, days and values are looked
+    at, which are compared with each other."""
     excess: Share = 0.25
     """So much larger may these shares be for one sender, on one of their days, or at one value of an amount, a channel,
     a country and the like, than elsewhere."""

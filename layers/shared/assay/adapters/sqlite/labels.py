@@ -16,7 +16,7 @@ from assay.labels.records import Labelling, Outcome, Sent, Subject, Taken, event
 from assay.schemas.scored import View
 
 GET = "SELECT record FROM labels WHERE client_id = ? AND transaction_id = ?"
-PUT = "INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT = "INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 USED = "SELECT count FROM label_counts WHERE sender = ? AND day = ?"
 USE = "INSERT INTO label_counts VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
 WAITING = (
@@ -117,7 +117,9 @@ def _take(connection: sqlite3.Connection, sent: Sent) -> Taken:
 
 def _row(labelling: Labelling) -> tuple[Any, ...]:
     subject, current = labelling.subject, labelling.current
-    in_effect = (None,) * 3 if current is None else (current.label, current.labelled_at, current.counts_since)
+    in_effect = (
+        (None,) * 4 if current is None else (current.label, current.labelled_at, current.by, current.counts_since)
+    )
     record = _LABELLING.dump_json(labelling).decode()
     key = (subject.client_id, subject.transaction_id, labelling.version, subject.decided_at)
     return *key, *in_effect, labelling.waiting_since, record

@@ -12,6 +12,7 @@ CREATE TABLE labels (
     -- In effect, null while all opinions wait.
     label TEXT,
     labelled_at INTEGER,
+    labelled_by TEXT,
     counts_since INTEGER,
     -- Of the oldest opinion that waits for a second person.
     waiting_since INTEGER,
