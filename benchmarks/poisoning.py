@@ -99,7 +99,8 @@ OTHERS = tuple(
     World(31 + number, customers, days, datetime(2024, 1 + number, 1, tzinfo=UTC), drifts)
     for number, (customers, days, drifts) in enumerate(
         [(900, 100, True), (900, 100, False), (600, 120, True), (600, 120, False), (1_400, 80, True),
-         (1_400, 80, False), (2_000, 60, True), (2_000, 60, False), (400, 180, True), (400, 180, False)]
+         (1_400, 80, False), (2_000, 60, True), (2_000, 60, False), (400, 180, True), (400, 180, False),
+         (300, 90, True)]
     )
 )  # fmt: skip
 """Nobody poisons them: does the audit keep still?"""

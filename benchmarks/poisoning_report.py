@@ -31,8 +31,8 @@ def markdown(about: dict[str, Any], results: Results, others: Results) -> str:
     ]
     lines += ["", *(f"- {key.replace('_', ' ')}: {about[key]}" for key in KEYS), ""]
     lines += ["Worlds in which it passes the gate without the audit of labels, and with it:", ""]
-    lines += ["| labels | outdated champion | with audit | up-to-date champion | with audit | audit quiet |"]
-    lines += ["|---|---|---|---|---|---|"]
+    lines += ["| labels | outdated champion | with audit | up-to-date champion | with audit | audit quiet | a floor |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     lines += [_passes(name, rows) for name, rows in _grouped(results).items()]
     lines += [
         "",
@@ -69,10 +69,11 @@ def _passes(name: str, rows: Results) -> str:
         passed = [each for each in asked if not each[key] and not (with_audit and each["audit"])]
         return f"{len(passed)} of {len(asked)}" if asked else "-"
 
+    rows = [each for each in rows if "refused" not in each]
     keys = ("against_outdated", "against_clean")
     told = [through(key, with_audit=audit) for key in keys for audit in (False, True)]
-    still = sum(not each["audit"] for each in rows)
-    return f"| {name} | {' | '.join(told)} | {still} of {len(rows)} |"
+    quiet, above = (sum(not each[key] for each in rows) for key in ("audit", "floor"))
+    return f"| {name} | {' | '.join(told)} | {quiet} of {len(rows)} | {above} of {len(rows)} |"
 
 
 def _figures(name: str, rows: Results, results: Results) -> str:
