@@ -35,7 +35,10 @@ from local.ledger import with_ledger
 if TYPE_CHECKING:
     import polars as pl
 
-LABELS = "SELECT client_id, transaction_id, label, labelled_at, counts_since FROM labels WHERE label IS NOT NULL"
+LABELS = (
+    "SELECT client_id, transaction_id, label, labelled_by, labelled_at, counts_since FROM labels"
+    " WHERE label IS NOT NULL"
+)
 
 
 class LabelError(AssayError):
@@ -95,13 +98,13 @@ def rules(database: Path, days: int) -> RuleFeedback:
 
 
 def labels_table(database: Path) -> pl.DataFrame:
-    """The labels in effect, for reading in bulk: client_id, transaction_id, label, and two moments (UTC).
+    """The labels in effect, for reading in bulk: client_id, transaction_id, label, by whom, and two moments (UTC).
 
     `labelled_at`: when somebody came to it, `known_at`: since when it counts here. Raises `StorageError`.
     """
     import polars as pl
 
-    texts = dict.fromkeys(("client_id", "transaction_id", "label"), pl.String())
+    texts = dict.fromkeys(("client_id", "transaction_id", "label", "labelled_by"), pl.String())
     schema = pl.Schema(texts | dict.fromkeys(("labelled_at", "known_at"), pl.Int64()))
     try:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:

@@ -64,7 +64,8 @@ def _labels_of(installation: Installation, rows: pl.DataFrame) -> pl.DataFrame:
 def _known(labels: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
     """The labels of these rows; clocks differ, so one may be older than its transaction by its own account."""
     rows = labels.join(history.select(*KEYS, "occurred_at"), on=KEYS)
-    return rows.select(*KEYS, "label", pl.max_horizontal("labelled_at", "occurred_at").alias("known_at"))
+    known = pl.max_horizontal("labelled_at", "occurred_at")
+    return rows.select(*KEYS, "label", "labelled_by", known.alias("known_at"), pl.col("known_at").alias("counts_since"))
 
 
 @dataclass(frozen=True, slots=True)

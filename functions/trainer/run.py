@@ -33,6 +33,8 @@ from training.costs import Costs
 from training.parity import ParityError
 from training.retraining.gate import GOLDEN, NEWEST, GateResult, JudgedSet, judge
 from training.retraining.golden import GoldenSet
+from training.retraining.label_audit import audit
+from training.retraining.said import said_of
 from training.retraining.segments import segments_of
 from training.retraining.shadow import Comparison, compare
 from training.retraining.triggers import Need, Situation, need
@@ -108,7 +110,7 @@ class Retrainer:
             held = golden.ensure(self.installation, champion)
             data = data.without(held.identity)
             made = self._train(data, champion, now)
-            gate = self._gate(data.table, held, champion, made)
+            gate = self._gate(data, held, champion, made)
         except (TrainingDataError, ParityError, PolicyError, OutOfTime) as error:
             told = told.model_copy(update={"reasons": [str(error)]})
             report.keep(self.installation, before, told)
@@ -160,9 +162,9 @@ class Retrainer:
         self.installation.write_report(f"{settings.version}.html", report_html.report(trained).encode())
         return self._open(settings.version)
 
-    def _gate(self, table: FeatureTable, held: GoldenSet, champion: Release, made: Release) -> GateResult:
-        """On the newest labelled period, which training only tested on, and on the golden set."""
-        policy = Policy.load(champion.read(FILE))
+    def _gate(self, data: Labelled, held: GoldenSet, champion: Release, made: Release) -> GateResult:
+        """On the newest labelled period, which training only tested on, on the golden set, and by the labels' looks."""
+        policy, table = Policy.load(champion.read(FILE)), data.table
         limits, delay = policy.retraining.gate, policy.retraining.label_delay_days
         end = float(table.times[-1]) + 1 - DAY * delay
         newest_rows = (table.times >= end - DAY * limits.judged_days) & (table.times < end)
@@ -172,7 +174,9 @@ class Retrainer:
             answers = [scorer.score(rows_of, rows) for scorer in scorers]
             segments = segments_of(rows_of, rows, policy.drift.amount_bands)
             sets.append(JudgedSet(name, answers[0], answers[1], rows_of.numeric["amount"][rows], segments))
-        return judge(sets, self._costs(), limits)
+        wanted, due = policy.retraining.labels, table.times < end
+        labels = None if wanted is None else audit(table, due, said_of(data.history, data.labels), wanted)
+        return judge(sets, self._costs(), limits, labels)
 
     def _challenge(self, made: Release, gate: GateResult) -> None:
         registry, trusted = self.installation.registry, self.installation.trusted()

@@ -77,7 +77,9 @@ def test_a_label_and_its_history(tmp_path: Path) -> None:
         ]
         assert "chargeback" not in json.dumps(events)
         table = labels_table(town.places.database)
-        assert table.select("client_id", "transaction_id", "label").rows() == [("shop", "t1", "legitimate")]
+        assert table.select("client_id", "transaction_id", "label", "labelled_by").rows() == [
+            ("shop", "t1", "legitimate", ana.id)
+        ]
 
     run(tmp_path, scenario)
 

@@ -20,6 +20,7 @@ from assay.schemas.base import Contract, Finite
 from training.costs import Costs, Outcomes
 from training.evaluate import Scored
 from training.metrics import threshold_at
+from training.retraining.label_audit import LabelAudit
 from training.retraining.paired import CostDifference, Switched, cost_difference, switched
 
 Floats = NDArray[np.float64]
@@ -82,21 +83,26 @@ class GateResult(Contract):
     passed: bool
     reasons: list[str] = Field(description="Why not; what speaks for it, when it passed.")
     sets: list[SetResult]
+    labels: LabelAudit | None = Field(
+        default=None, description="Of those that were learnt from, when it was asked for."
+    )
 
 
-def judge(sets: Sequence[JudgedSet], costs: Costs, limits: Gate) -> GateResult:
-    """Every set is looked at, so that all reasons are told."""
+def judge(sets: Sequence[JudgedSet], costs: Costs, limits: Gate, labels: LabelAudit | None = None) -> GateResult:
+    """Every set is looked at, so that all reasons are told. Labels that are odd speak against whatever learnt of them,
+    and come first: by such labels it may look good."""
+    doubts = [] if labels is None else labels.reasons
     poor = [
         f"{each.name}: {int(each.champion.labels.sum())} frauds, at least {limits.min_frauds} can judge"
         for each in sets
         if each.champion.labels.sum() < limits.min_frauds or each.champion.labels.all()
     ]
     if poor:
-        return GateResult(passed=False, reasons=poor, sets=[])
+        return GateResult(passed=False, reasons=doubts + poor, sets=[], labels=labels)
     results = [_result(each, costs, limits) for each in sets]
-    against = [reason for result in results for reason in _against(result, limits)]
+    against = doubts + [reason for result in results for reason in _against(result, limits)]
     told = against or [_praise(result) for result in results]
-    return GateResult(passed=not against, reasons=told, sets=results)
+    return GateResult(passed=not against, reasons=told, sets=results, labels=labels)
 
 
 def _result(judged: JudgedSet, costs: Costs, limits: Gate) -> SetResult:

@@ -9,6 +9,7 @@ from assay.intelligence.retraining_policy import Gate
 from training.costs import Costs
 from training.evaluate import Scored
 from training.retraining.gate import GOLDEN, NEWEST, JudgedSet, judge
+from training.retraining.label_audit import LabelAudit, Odd
 from training.settings import default
 
 COSTS = Costs.load(default("costs.yaml"))
@@ -132,6 +133,33 @@ def test_a_challenger_that_declines_everybody() -> None:
     result = judge([judged(NEWEST, scored(first(100)), everybody), SAME], COSTS, LIMITS)
     assert not result.passed
     assert result.sets[0].challenger.decline_rate == 1.0
+
+
+def audit_of(is_odd: bool) -> LabelAudit:
+    """One analyst's labels, odd or not."""
+    place = Odd(kind="cleared", where="eve", labels=50, odd=40, elsewhere=0.05, chance=1e-30, is_odd=is_odd)
+    return LabelAudit(rows=ROWS, frauds=FRAUDS, labelled=300, overall=[], places=9, found=[place])
+
+
+def test_odd_labels_keep_the_best_one_out() -> None:
+    """By labels that somebody spoilt, it may well look good."""
+    sets = [judged(NEWEST, scored(first(100)), scored(first(150))), SAME]
+    result = judge(sets, COSTS, LIMITS, audit_of(is_odd=True))
+    assert not result.passed
+    assert result.reasons == [
+        "labels: eve: 40 of 50 labels on what looks like fraud say legitimate (80.0%, elsewhere 5.0%)"
+    ]
+    assert len(result.sets) == 2
+    quiet = judge(sets, COSTS, LIMITS, audit_of(is_odd=False))
+    assert quiet.passed
+    assert quiet.labels == audit_of(is_odd=False)
+
+
+def test_odd_labels_are_told_where_too_few_frauds_judge() -> None:
+    few = np.arange(ROWS) < 3
+    poor = judged(GOLDEN, scored(first(10), labels=few), scored(first(40), labels=few))
+    result = judge([SAME, poor], COSTS, LIMITS, audit_of(is_odd=True))
+    assert [reason.split(":")[0] for reason in result.reasons] == ["labels", "golden"]
 
 
 def test_equal_challengers_rarely_pass() -> None:

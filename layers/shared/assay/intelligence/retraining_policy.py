@@ -31,6 +31,24 @@ class Gate(Contract):
     """That it costs less, and that what it loses is no chance."""
 
 
+class Labels(Contract):
+    """What labels have to be, before anything that learnt from them may be promoted unattended. Each is held against
+    models that did not see it; nothing is borne but what these say, and chance."""
+
+    accused: Share = 0.04
+    """Of the fraud labels, so many may be on transactions that look like everybody's."""
+    cleared: Share = 0.1
+    """Of the labels on what looks like fraud, so many may say legitimate."""
+    min_frauds: Count = 400
+    """With fewer, honest labels look odd too, for no model tells fraud well: only senders, days and values are looked
+    at, which are compared with each other."""
+    excess: Share = 0.25
+    """So much larger may these shares be for one sender, on one of their days, or at one value of an amount, a channel,
+    a country and the like, than elsewhere."""
+    confidence: Confidence = 0.99
+    """That it is no chance, over all that is looked at."""
+
+
 class Watch(Contract):
     """When a fresh champion goes: it is compared with what the one before says of the same transactions."""
 
@@ -62,5 +80,7 @@ class RetrainingPolicy(Contract):
     promotion: Literal["automatic", "by_hand"] = "automatic"
     """Of a challenger that passed the gate."""
     gate: Gate = Gate()
+    labels: Labels | None = Labels()
+    """null: labels are not looked at; for a bank whose honest ones are like that."""
     watch: Watch | None = Watch()
     """null: the release stays whatever it does; for one that is meant to decline or challenge much more."""

@@ -15,7 +15,7 @@ from assay.labels.ports import Position
 from assay.labels.records import Labelling, Outcome, Sent, Subject, Taken, event_of, take
 
 GET = "SELECT record FROM labels WHERE client_id = ? AND transaction_id = ?"
-PUT = "INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT = "INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 USED = "SELECT count FROM label_counts WHERE sender = ? AND day = ?"
 USE = "INSERT INTO label_counts VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
 WAITING = (
@@ -98,7 +98,7 @@ def _row(labelling: Labelling) -> tuple[Any, ...]:
     in_effect = (None,) * 3 if current is None else (current.label, current.labelled_at, current.counts_since)
     record = _LABELLING.dump_json(labelling).decode()
     key = (subject.client_id, subject.transaction_id, labelling.version, subject.decided_at)
-    return *key, *in_effect, labelling.waiting_since, record
+    return *key, *in_effect, labelling.waiting_since, record, None if current is None else current.by
 
 
 def _labellings(connection: sqlite3.Connection, query: str, *values: object) -> list[Labelling]:

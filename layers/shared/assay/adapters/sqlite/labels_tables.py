@@ -44,3 +44,8 @@ CREATE TABLE step_ups (
     PRIMARY KEY (client_id, transaction_id)
 ) WITHOUT ROWID;
 """
+
+SENDERS = """
+-- Whose label is in effect. Of those from before, null: unknown.
+ALTER TABLE labels ADD COLUMN labelled_by TEXT;
+"""

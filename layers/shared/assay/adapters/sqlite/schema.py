@@ -9,13 +9,13 @@ from assay.adapters.sqlite.accounts_tables import ACCOUNTS
 from assay.adapters.sqlite.challenges_tables import CHALLENGES
 from assay.adapters.sqlite.client_events_tables import CLIENT_EVENTS
 from assay.adapters.sqlite.intelligence_tables import INTELLIGENCE
-from assay.adapters.sqlite.labels_tables import LABELS
+from assay.adapters.sqlite.labels_tables import LABELS, SENDERS
 from assay.adapters.sqlite.releases_tables import RELEASES
 from assay.audit.chain import START
 from assay.errors import StorageError
 
 APPLICATION_ID = 0x41535359  # "ASSY"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_MS = 2_000
 
 TABLES = """
@@ -227,6 +227,7 @@ MIGRATIONS = {
     + LABELS
     + INTELLIGENCE
     + RELEASES,
+    3: SENDERS,
 }
 """What brings a file from a version to the next one."""
 
