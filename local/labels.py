@@ -24,7 +24,6 @@ from assay.policy import Policy
 from assay.problems import Problem
 from assay.release import Release
 from functions.post_auth_intelligence.app import Api, rule_feedback
-from functions.post_auth_intelligence.bootstrap import limits_of
 from functions.post_auth_intelligence.feedback import Feedback, Sender
 from functions.post_auth_intelligence.feedback_csv import ImportReport, LabelFile, import_labels
 from functions.post_auth_intelligence.feedback_effects import LabelEffects
@@ -56,7 +55,7 @@ class Labels:
         reports: ReportStore,
         access: Access,
     ) -> None:
-        limits = limits_of(release)
+        limits = Policy.of(release).feedback
         store = SqliteLabelStore(ledger)
         self.effects = SqliteEffectStore(ledger)
         """Also asked for every score."""
@@ -75,7 +74,7 @@ def import_file(database: Path, release: Release, file: Path, email: str, client
 
     Raises `LabelError` for a user who may not label or a header that cannot be used, `StorageError`, `OSError`.
     """
-    limits = limits_of(release)
+    limits = Policy.of(release).feedback
 
     async def work(ledger: SqliteLedger) -> ImportReport:
         user = await SqliteUserStore(ledger, SqliteRevocations(ledger)).by_email(normal_email(email))

@@ -35,7 +35,7 @@ class ReleaseScorer:
         self._forest, self._autoencoder = load_isolation_forest(release), load_autoencoder(release)
         self._trees = load_xgboost(release)
         self._platt = PlattScaling(manifest.calibration.slope, manifest.calibration.intercept)
-        self.rules, self.policy = RuleSet.load(release.read("rules.yaml")), Policy.load(release.read("policy.yaml"))
+        self.rules, self.policy = RuleSet.load(release.read("rules.yaml")), Policy.of(release)
 
     def score(self, table: FeatureTable, rows: Bools) -> Scored:
         """The chosen rows, each with every score, also where a rule blocks."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from assay import settings
-from assay.policy import FILE, Policy
+from assay.policy import Policy, ReleaseFiles
 from assay.stages import Handler
 from functions.decision_engine.engine import DecisionEngine
 
@@ -17,17 +15,9 @@ class Settings(settings.Settings):
     """The release registry: `s3://bucket/prefix` or a folder."""
 
 
-class ReleaseFiles(Protocol):
-    """The verified files of a release."""
-
-    def read(self, name: str) -> bytes:
-        """Bytes of one file; ReleaseError when the release does not hold it."""
-        ...
-
-
 def read_policy(release: ReleaseFiles) -> Policy:
     """The release's policy. Raises PolicyError or ReleaseError."""
-    return Policy.load(release.read(FILE))
+    return Policy.of(release)
 
 
 def build(release: ReleaseFiles) -> DecisionEngine:

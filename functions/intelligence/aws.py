@@ -8,11 +8,9 @@ from functools import partial
 
 from assay.adapters.archives import open_archive
 from assay.adapters.aws.clients import Clients
-from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.intelligence import DynamoReportStore
 from assay.adapters.aws.labels import DynamoLabelStore
-from assay.adapters.aws.outbox import DynamoOutbox
-from assay.adapters.aws.table import Table
+from assay.adapters.aws.table import Table, open_table
 from assay.intelligence.scored_history import archived_history
 from assay.release.champion import Champion
 from functions.intelligence.bootstrap import Settings
@@ -43,6 +41,5 @@ async def open_function(settings: Settings, champion: Champion, undo: AsyncExitS
     """The function over what the settings name; `undo` closes it. Raises `AssayError`."""
     clients = Clients()
     undo.push_async_callback(clients.close)
-    dynamodb, sns = await clients.open("dynamodb"), await clients.open("sns")
-    outbox = DynamoOutbox(dynamodb, settings.outbox_table, SnsEvents(sns, settings.events_topic))
-    return Function(settings, champion, Table(dynamodb, settings.labels_table, outbox, "labels"))
+    place = (settings.labels_table, settings.outbox_table, settings.events_topic)
+    return Function(settings, champion, await open_table(clients, *place, "labels"))

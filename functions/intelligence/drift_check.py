@@ -12,7 +12,6 @@ from assay.intelligence.drift_policy import DriftPolicy
 from assay.intelligence.drift_report import DRIFT_DETECTED, DriftReport, Level, Measurement
 from assay.intelligence.reference import FILE, load_reference
 from assay.moments import microseconds, moment
-from assay.policy import FILE as POLICY
 from assay.policy import Policy
 from assay.release import Release
 from assay.schemas.event import SYSTEM, Event
@@ -148,7 +147,7 @@ def described(one: Measurement) -> str:
 
 def policy_of(release: Release) -> DriftPolicy:
     """Raises `PolicyError`."""
-    return Policy.load(release.read(POLICY)).drift
+    return Policy.of(release).drift
 
 
 def _found(cells: Cells, comparison: Comparison, segment: int, end: int) -> Found | None:

@@ -18,7 +18,7 @@ from assay.features.rates import FILE as RATES
 from assay.features.rates import Rates
 from assay.geoip import GEOIP
 from assay.labels.ports import NOTHING_KNOWN, Standing, Standings
-from assay.policy import FILE, ChallengeLimits, Policy
+from assay.policy import ChallengeLimits, Policy
 from assay.ports import DecisionStore, DenyList, ProfileStore
 from assay.problems import Problem, unavailable
 from assay.release.store import Release
@@ -55,7 +55,7 @@ class Settings:
     @classmethod
     def of(cls, release: Release, deadline_ms: int | None = None) -> Settings:
         """Those of the release, with another deadline if one is given. Raises PolicyError, ReleaseError."""
-        policy = Policy.load(release.read(FILE))
+        policy = Policy.of(release)
         return cls(
             release=ReleaseRef(version=release.version, hash=release.hash),
             deadline_s=(deadline_ms or policy.deadline_ms) / 1000,

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from assay.adapters.archives import open_archive
 from assay.adapters.aws.clients import Clients
-from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.intelligence import DynamoReportStore
 from assay.adapters.aws.labels import DynamoLabelStore
 from assay.adapters.aws.labels_effects import DynamoEffectStore
 from assay.adapters.aws.labels_step_ups import DynamoStepUpStore
 from assay.adapters.aws.labels_subjects import DynamoSubjects
-from assay.adapters.aws.outbox import DynamoOutbox
-from assay.adapters.aws.table import Table
+from assay.adapters.aws.table import Table, open_table
 from assay.labels.step_ups import StepUp
+from assay.policy import Policy
 from assay.ports import ScoredEvent
-from assay.release import Release
 from assay.release.champion import Champion
 from assay.scored_event_archive import ScoredEventArchive
-from functions.post_auth_intelligence.bootstrap import Settings, limits_of
+from functions.post_auth_intelligence.bootstrap import Settings
 from functions.post_auth_intelligence.events import Happened, Labelled
 from functions.post_auth_intelligence.feedback import Feedback
 from functions.post_auth_intelligence.feedback_effects import LabelEffects
@@ -45,10 +43,10 @@ class Function:
         self.labels, self.reports = DynamoLabelStore(table), DynamoReportStore(table)
         self.step_ups = DynamoStepUpStore(table)
         subjects = DynamoSubjects(table.client, settings.decisions_table, settings.profile_table)
-        limits = limits_of(champion.current())
+        limits = Policy.of(champion.current()).feedback
         self.feedback = Feedback(subjects, self.labels, limits)
         self.effects = LabelEffects(self.labels, subjects, DynamoEffectStore(table), limits)
-        champion.follow(self._prepare)
+        champion.follow_policy(self._decide_by)
 
     async def take(self, events: Sequence[Happened]) -> None:
         """Does what each kind asks for. All of it may be repeated. Raises `StorageError`."""
@@ -66,19 +64,13 @@ class Function:
         access = await open_access(self._settings, self._dynamodb)
         return application(routes(Api(self.feedback, self.step_ups, self.reports, access, MAX_ROWS)))
 
-    def _prepare(self, release: Release) -> Callable[[], None]:
-        limits = limits_of(release)
-
-        def switch() -> None:
-            self.feedback.limits = self.effects.policy = limits
-
-        return switch
+    def _decide_by(self, policy: Policy) -> None:
+        self.feedback.limits = self.effects.policy = policy.feedback
 
 
 async def open_function(settings: Settings, champion: Champion, undo: AsyncExitStack) -> Function:
     """The function over what the settings name; `undo` closes it. Raises `AssayError`."""
     clients = Clients()
     undo.push_async_callback(clients.close)
-    dynamodb, sns = await clients.open("dynamodb"), await clients.open("sns")
-    outbox = DynamoOutbox(dynamodb, settings.outbox_table, SnsEvents(sns, settings.events_topic))
-    return Function(settings, champion, Table(dynamodb, settings.labels_table, outbox, "labels"))
+    place = (settings.labels_table, settings.outbox_table, settings.events_topic)
+    return Function(settings, champion, await open_table(clients, *place, "labels"))

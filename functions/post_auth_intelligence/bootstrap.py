@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import assay.settings
-from assay.policy import FILE, Feedback, Policy
 from assay.ports import ScoredEventStore
-from assay.release import Release
 from functions.post_auth_intelligence.recorder import ScoredEventRecorder
 
 
@@ -29,8 +27,3 @@ class Settings(assay.settings.AccessSettings):
 def build(store: ScoredEventStore) -> ScoredEventRecorder:
     """The consumer over the given store."""
     return ScoredEventRecorder(store)
-
-
-def limits_of(release: Release) -> Feedback:
-    """What the release's policy says of labels. Raises `PolicyError`, `ReleaseError`."""
-    return Policy.load(release.read(FILE)).feedback

@@ -164,7 +164,7 @@ class Retrainer:
 
     def _gate(self, data: Labelled, held: GoldenSet, champion: Release, made: Release) -> GateResult:
         """On the newest labelled period, which training only tested on, on the golden set, and by the labels' looks."""
-        policy, table = Policy.load(champion.read(FILE)), data.table
+        policy, table = Policy.of(champion), data.table
         limits, delay = policy.retraining.gate, policy.retraining.label_delay_days
         end = float(table.times[-1]) + 1 - DAY * delay
         newest_rows = (table.times >= end - DAY * limits.judged_days) & (table.times < end)
@@ -228,7 +228,7 @@ def _require_enough(table: FeatureTable, policy: RetrainingPolicy) -> None:
 
 
 def _policy(release: Release) -> RetrainingPolicy:
-    return Policy.load(release.read(FILE)).retraining
+    return Policy.of(release).retraining
 
 
 def _drifted(installation: Installation, champion: Release) -> tuple[str, ...]:

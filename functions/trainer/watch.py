@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from assay.errors import ReleaseError
-from assay.policy import FILE, Policy
+from assay.policy import Policy
 from assay.release.pointer import PROMOTED, Move
 from assay.release.registry import Registry, clear_challenger, open_named, pointer, roll_back
 from assay.release.telling import moved
@@ -30,7 +30,7 @@ def roll_back_if_worse(installation: Installation, costs: Costs, now: datetime) 
     if move is None or move.before is None:
         return []
     champion = open_named(registry, pointer(registry), trusted)
-    limits = Policy.load(champion.read(FILE)).retraining.watch
+    limits = Policy.of(champion).retraining.watch
     if limits is None or now > move.moment + timedelta(hours=limits.hours):
         return []
     found = served(installation, champion, move.moment)

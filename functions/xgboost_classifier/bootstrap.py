@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay import settings
-from assay.policy import FILE, Policy
+from assay.policy import Policy
 from assay.release.models import load_xgboost, vectoriser
 from assay.release.store import Release
 from assay.stages import Handler
@@ -20,7 +20,7 @@ class Settings(settings.Settings):
 def build(release: Release) -> XgboostScorer:
     """The scorer of a verified release: explains what its policy would challenge. Raises ReleaseError, PolicyError."""
     manifest = release.manifest
-    explain_above = Policy.load(release.read(FILE)).challenge_above
+    explain_above = Policy.of(release).challenge_above
     encoding = vectoriser(manifest, "xgboost_classifier")
     return XgboostScorer(encoding, load_xgboost(release), manifest.calibration, explain_above)
 

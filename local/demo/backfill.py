@@ -25,7 +25,7 @@ from assay.features.rates import Rates
 from assay.labels.contracts import LabelRequest
 from assay.labels.records import Label
 from assay.moments import moment
-from assay.policy import FILE, Policy
+from assay.policy import Policy
 from assay.release import Release
 from functions.post_auth_intelligence.events import read_recorded
 from functions.post_auth_intelligence.feedback import Feedback, Sender
@@ -69,7 +69,7 @@ def fill(places: Places, release: Release, events: Iterable[Event | SimulatedLab
 async def label(places: Places, release: Release, labels: Sequence[SimulatedLabel], client: str) -> int:
     """Takes the labels at their own times; how many there are in effect. Raises `StorageError`."""
     async with SqliteLedger(places.database) as ledger:
-        limits, clock = Policy.load(release.read(FILE)).feedback, [0]
+        limits, clock = Policy.of(release).feedback, [0]
         feedback = Feedback(SqliteSubjects(ledger), SqliteLabelStore(ledger), limits, lambda: clock[0])
         for one in labels:
             clock[0] = one.time * MICROSECONDS

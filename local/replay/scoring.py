@@ -29,7 +29,7 @@ class BatchScorer:
     def __init__(self, release: Release) -> None:
         """Raises `ReleaseError`, `RuleError` or `PolicyError`."""
         self._rules = RuleSet.load(release.read("rules.yaml"))
-        self._policy = Policy.load(release.read("policy.yaml"))
+        self._policy = Policy.of(release)
         self._models = release.manifest.models
         self._calibration = release.manifest.calibration
         self._forest = load_isolation_forest(release)

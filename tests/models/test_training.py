@@ -123,7 +123,7 @@ def test_rules_and_evidence_belong_together(release):
 
 
 def test_the_policy_holds_the_trained_thresholds(release):
-    degraded = Policy.load(release.read("policy.yaml")).degraded
+    degraded = Policy.of(release).degraded
     assert degraded.isolation_forest_alone is not None
     assert degraded.isolation_forest_alone <= 0.0
     assert degraded.autoencoder_alone >= release.manifest.models.autoencoder.threshold * 0.5

@@ -7,7 +7,7 @@ models' weight of evidence.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -19,9 +19,6 @@ from assay.schemas.base import Contract, Finite, Probability, Token
 from assay.schemas.fields import Currency
 from assay.validation import validated
 from assay.yaml_file import load_mapping
-
-if TYPE_CHECKING:
-    from assay.release import Release
 
 FILE = "policy.yaml"
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -154,6 +151,14 @@ class Feedback(Contract):
     """How long an account that a false positive cleared is trusted: see the decision table. null: not at all."""
 
 
+class ReleaseFiles(Protocol):
+    """The verified files of a release."""
+
+    def read(self, name: str) -> bytes:
+        """Bytes of one file; ReleaseError when the release does not hold it."""
+        ...
+
+
 class Policy(Contract):
     """policy.yaml. All thresholds are inclusive."""
 
@@ -193,7 +198,7 @@ class Policy(Contract):
         return self
 
     @classmethod
-    def of(cls, release: Release) -> Policy:
+    def of(cls, release: ReleaseFiles) -> Policy:
         """The release's. Raises `PolicyError`, `ReleaseError`."""
         return cls.load(release.read(FILE))
 
