@@ -59,9 +59,10 @@ def bank(days: int = DAYS, start: datetime = START) -> Iterator[Event | Simulate
 
 def write(places: Places, version: str, retraining: dict[str, Any], nervous: bool = False) -> None:
     """As the packaged release, its policy as text: a retraining puts its thresholds into it."""
-    policy = packaged().read("policy.yaml").decode() + f"\nretraining: {json.dumps(retraining)}\n"
+    own = f"retraining: {json.dumps(retraining)}\n"
+    policy = re.sub(r"^retraining:\n(  .*\n)+", own, packaged().read("policy.yaml").decode(), flags=re.MULTILINE)
     if nervous:
-        policy = re.sub(r"^((decline|challenge)_above:) \S+", r"\1 0.01", policy, flags=re.MULTILINE)
+        policy = re.sub(r"^((decline|challenge|flag_escalates)_above:) \S+", r"\1 0.01", policy, flags=re.MULTILINE)
     files = {name: packaged().read(name) for name in FILES} | {"policy.yaml": policy.encode()}
     body = ManifestBody(**packaged().manifest.model_dump(exclude={"files"})).model_copy(update={"version": version})
     write_release(places.releases, body, files, KEY)
