@@ -121,7 +121,7 @@ def drawn(release: Release, count: int, days: int) -> pl.DataFrame:
             "occurred_at": pl.Series(
                 [start + timedelta(days=days) * (n / count) for n in range(count)]
             ).dt.cast_time_unit("us"),
-            "decision": rng.choice(["APPROVE", "CHALLENGE", "DECLINE"], count, p=[0.889, 0.106, 0.005]),
+            "decision": rng.choice(["APPROVE", "CHALLENGE", "DECLINE"], count, p=[0.978, 0.015, 0.007]),
             "release_hash": [release.hash] * count,
             "is_early_exit": [False] * count,
             **{name: _draw(of, count, rng) for name, of in {**reference.features, **reference.scores}.items()},

@@ -41,8 +41,8 @@ def bank(days: int = DAYS, start: datetime = START) -> Iterator[Event | Simulate
 
 def write(root: Path, version: str, retraining: dict[str, Any], nervous: bool = False) -> Path:
     """As the packaged release, its policy as text: a retraining puts its thresholds into it."""
-    rest = re.sub(r"^retraining:\n(?: .*\n)+", "", packaged().read("policy.yaml").decode(), flags=re.MULTILINE)
-    policy = rest + f"\nretraining: {json.dumps(retraining)}\n"
+    own = f"retraining: {json.dumps(retraining)}\n"
+    policy = re.sub(r"^retraining:\n(  .*\n)+", own, packaged().read("policy.yaml").decode(), flags=re.MULTILINE)
     if nervous:
         policy = re.sub(r"^((decline|challenge|flag_escalates)_above:) [0-9.]+", r"\1 0.01", policy, flags=re.MULTILINE)
     files = {name: packaged().read(name) for name in FILES} | {"policy.yaml": policy.encode()}

@@ -13,7 +13,7 @@ from assay.intelligence.reference import FILE, Category, Distribution, Reference
 from assay.release import Release
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-DECISIONS = {"APPROVE": 0.889, "CHALLENGE": 0.106, "DECLINE": 0.005}
+DECISIONS = {"APPROVE": 0.978, "CHALLENGE": 0.015, "DECLINE": 0.007}
 
 
 def rows(release: Release, count: int, days: float, end: datetime = NOON, seed: int = 1) -> pl.DataFrame:

@@ -31,7 +31,7 @@ from functions.orchestrator.intake import read_transaction
 from functions.orchestrator.pipeline import STAGES, Pipeline, Settings
 from functions.rules_engine import bootstrap as rules_engine
 from functions.xgboost_classifier import bootstrap as xgboost_classifier
-from tests.harness.releases import write_variant
+from tests.harness.releases import every_flag_escalates, write_variant
 
 KEY = Ed25519PrivateKey.generate()
 TRUSTED = [KEY.public_key()]
@@ -111,7 +111,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     root = tmp_path_factory.mktemp("releases")
-    write_variant(root, OLD, KEY, rules=first_fires)
+    write_variant(root, OLD, KEY, rules=first_fires, policy=every_flag_escalates)
     write_variant(root, NEW, KEY, rules=renamed, policy=never_escalates)
     registry = FolderRegistry(root)
     promote(registry, OLD, TRUSTED)
