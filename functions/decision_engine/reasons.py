@@ -124,8 +124,17 @@ def _weight(reason: Reason) -> float:
 
 
 def _ranked(groups: Sequence[list[Reason]], limit: int) -> list[Reason]:
-    """The best of every group, then the heaviest others; heaviest first. Equal weights keep their order."""
-    ordered = [sorted(group, key=_weight) for group in groups if group]
-    chosen = [group[0] for group in ordered]
-    others = sorted((reason for group in ordered for reason in group[1:]), key=_weight)
-    return sorted((chosen + others)[:limit], key=_weight)
+    """The best of every group, then the heaviest others; heaviest first. Equal weights keep their order.
+
+    Nothing is said twice: a rule and a feature of a model may be the same fact, and then it is the heavier one's.
+    """
+    ordered = sorted((sorted(group, key=_weight) for group in groups if group), key=lambda group: _weight(group[0]))
+    chosen: dict[str, Reason] = {}
+    for group in ordered:
+        best = next((reason for reason in group if reason.analyst_text not in chosen), group[0])
+        chosen.setdefault(best.analyst_text, best)
+    others: dict[str, Reason] = {}
+    for reason in sorted((reason for group in ordered for reason in group), key=_weight):
+        if reason.analyst_text not in chosen:
+            others.setdefault(reason.analyst_text, reason)
+    return sorted([*chosen.values(), *others.values()][:limit], key=_weight)

@@ -53,7 +53,7 @@ def rule(name: str, severity: RulesFlag = RulesFlag.FLAG, evidence: float = 1.0)
         id=name,
         category="Amount",
         severity=severity,
-        analyst_text="analyst",
+        analyst_text=f"{name} fired",
         customer_text="customer",
         evidence=evidence,
     )

@@ -43,6 +43,16 @@ def test_rules_and_score_are_ranked_together() -> None:
     assert codes(below) == ["rule:strong", "rule:weak"]  # the score alone would have approved
 
 
+def test_the_same_fact_is_told_once_by_the_heavier() -> None:
+    contributions = {"new_device_flag": 1.3, "amount": 0.5}
+    told = ENGINE.decide(request(xgboost_classifier=scored(0.6, contributions))).reasons[0].analyst_text
+    same = rule("new_device_flag", evidence=2.0).model_copy(update={"analyst_text": told})
+    both = {"rules": rules(RulesFlag.FLAG, [same]), "xgboost_classifier": scored(0.6, contributions)}
+    assert codes(both) == ["rule:new_device_flag", "feature:amount"]
+    lighter = {**both, "rules": rules(RulesFlag.FLAG, [same.model_copy(update={"evidence": 0.2})])}
+    assert codes(lighter) == ["feature:new_device_flag", "feature:amount"]
+
+
 def test_a_block_is_explained_by_the_rules_that_block() -> None:
     fired = [rule("flag", evidence=9.0), rule("block", RulesFlag.BLOCK)]
     assert codes({"rules": rules(RulesFlag.BLOCK, fired)}) == ["rule:block"]
