@@ -442,7 +442,8 @@ def test_another_release_brings_its_policy(function: ModuleType) -> None:
     made = function._function
     before = made.feedback.limits
     made.feedback.limits = made.effects.policy = before.model_copy(update={"per_person_and_day": 1})
-    made._prepare(function._champion.current())()
+    for prepare in function._champion._followers:
+        prepare(function._champion.current())()
     assert made.feedback.limits == made.effects.policy == before
 
 
