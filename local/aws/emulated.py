@@ -8,6 +8,7 @@ The twin trusts one key of releases more: that of this machine, as the embedded 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ def _twin(image: str, trusted: bytes) -> str:
         f"FROM {image}\nUSER root\nRUN test ! -d {KEYS} || {{ {key}; }}\n"
         f"ENTRYPOINT {json.dumps([*drop, *config['Entrypoint']])}\n"
     )
-    twin = f"{image.partition(':')[0]}:local"
+    # Named by the key: another folder's run beside this one has twins of its own.
+    twin = f"{image.partition(':')[0]}:local-{hashlib.sha256(trusted).hexdigest()[:12]}"
     # CMD is given again: a new ENTRYPOINT takes it away.
     docker("build", "--tag", twin, "-", standard_input=f"{dockerfile}CMD {json.dumps(config['Cmd'])}\n")
     return twin
