@@ -55,15 +55,15 @@ def score(client: httpx.Client, body: dict[str, Any]) -> FraudVerdict:
 
 def recorded(aws: LocalAws) -> list[dict[str, Any]]:
     """Every event in the archive."""
-    return objects(aws, "ArchiveBucket")
+    return objects(aws, "ArchiveBucket", "scored/")  # beside them are tables of days that are over
 
 
-def objects(aws: LocalAws, name: str) -> list[dict[str, Any]]:
+def objects(aws: LocalAws, name: str, prefix: str = "") -> list[dict[str, Any]]:
     """Every line of every object of the bucket."""
     s3, bucket = aws.client("s3"), aws.resources[name].ref
     keys = [
         item["Key"]
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         for item in page.get("Contents", [])
     ]
     bodies = [s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
