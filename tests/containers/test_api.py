@@ -16,7 +16,7 @@ from tests.harness.waiting import eventually
 JSON = {"Content-Type": "application/json"}
 EXPECTED = {
     "score_genuine.json": {"APPROVE"},
-    "score_risky.json": {"CHALLENGE"},
+    "score_risky.json": {"CHALLENGE", "DECLINE"},
     "score_blocked.json": {"DECLINE"},
 }
 
