@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.table import Table
 
 from assay.intelligence.drift_report import DriftReport, Level, Measurement
-
-if TYPE_CHECKING:
-    pass
 
 SHOWN = 40
 COLOURS = {Level.ALARM: "red", Level.WARNING: "yellow", Level.OK: "green"}

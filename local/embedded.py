@@ -119,6 +119,11 @@ class Places:
         return self.mail if "://" in self.mail else str(Path(self.mail or self.mailbox) / "codes")
 
     @property
+    def release_key(self) -> Path:
+        """What releases are signed with here; the public half is beside it as `.pub`."""
+        return self.keys / "release.pem"
+
+    @property
     def releases(self) -> Path:
         """The release registry."""
         return self.models / "releases"

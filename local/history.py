@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
@@ -65,11 +65,7 @@ def decided_by(places: Places, release_hash: str, since: datetime, columns: Sequ
 
     Raises `StorageError`.
     """
-    asked = list(dict.fromkeys((*columns, *IDENTITY, "occurred_at", "decided_at", "release_hash")))
-    these = (pl.col("release_hash") == release_hash) & (pl.col("decided_at") >= since.astimezone(UTC))
-    frames = _through(history_of(places).by_decision(since, asked))
-    table = pl.concat([empty(asked), *(frame.filter(these, pl.col("occurred_at").is_not_null()) for frame in frames)])
-    return table.sort("occurred_at", maintain_order=True).select(columns)
+    return asyncio.run(history_of(places).decided_by(release_hash, since, columns))
 
 
 def newest(source: Source) -> datetime | None:

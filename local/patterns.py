@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.table import Table
 
 from assay.intelligence.patterns_report import Growth, PatternReport
-
-if TYPE_CHECKING:
-    pass
 
 SHOWN = 10
 

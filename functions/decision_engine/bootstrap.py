@@ -15,14 +15,9 @@ class Settings(settings.Settings):
     """The release registry: `s3://bucket/prefix` or a folder."""
 
 
-def read_policy(release: ReleaseFiles) -> Policy:
-    """The release's policy. Raises PolicyError or ReleaseError."""
-    return Policy.of(release)
-
-
 def build(release: ReleaseFiles) -> DecisionEngine:
     """The engine that decides by the release's policy. Raises PolicyError or ReleaseError."""
-    return DecisionEngine(read_policy(release))
+    return DecisionEngine(Policy.of(release))
 
 
 def stage(release: ReleaseFiles) -> Handler:

@@ -129,12 +129,10 @@ def _ranked(groups: Sequence[list[Reason]], limit: int) -> list[Reason]:
     Nothing is said twice: a rule and a feature of a model may be the same fact, and then it is the heavier one's.
     """
     ordered = sorted((sorted(group, key=_weight) for group in groups if group), key=lambda group: _weight(group[0]))
-    chosen: dict[str, Reason] = {}
+    said: dict[str, Reason] = {}
     for group in ordered:
-        best = next((reason for reason in group if reason.analyst_text not in chosen), group[0])
-        chosen.setdefault(best.analyst_text, best)
-    others: dict[str, Reason] = {}
+        best = next((reason for reason in group if reason.analyst_text not in said), group[0])
+        said.setdefault(best.analyst_text, best)
     for reason in sorted((reason for group in ordered for reason in group), key=_weight):
-        if reason.analyst_text not in chosen:
-            others.setdefault(reason.analyst_text, reason)
-    return sorted([*chosen.values(), *others.values()][:limit], key=_weight)
+        said.setdefault(reason.analyst_text, reason)
+    return sorted(list(said.values())[:limit], key=_weight)

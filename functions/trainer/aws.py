@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -86,8 +86,7 @@ class OnAws:
 
     def decided_by(self, release_hash: str, since: datetime) -> pl.DataFrame:
         """Of the archive."""
-        wanted = (pl.col("release_hash") == release_hash) & (pl.col("decided_at") >= since)
-        return self._wait(self._collected(since, wanted))
+        return self._wait(self._scored.decided_by(release_hash, since))
 
     def labels(self, since: datetime) -> pl.DataFrame:
         """Of the table."""
@@ -144,7 +143,7 @@ class OnAws:
         """By whole days; those that are too much are let go as the newer ones come."""
         days: deque[pl.DataFrame] = deque()
         rows = left = 0
-        async for day in self._days(since, pl.col("occurred_at") >= since):
+        async for day in self._scored.frames(since):
             days.append(day)
             rows += len(day)
             while rows - len(days[0]) >= self._max_rows:
@@ -152,21 +151,7 @@ class OnAws:
                 rows -= len(days.popleft())
         if left:
             log.warning("%d rows are too many to train on, the oldest %d are left out", rows + left, left)
-        return _in_order(days)
-
-    async def _collected(self, since: datetime, wanted: pl.Expr) -> pl.DataFrame:
-        return _in_order([day async for day in self._days(since, wanted)])
-
-    async def _days(self, since: datetime, wanted: pl.Expr) -> AsyncIterator[pl.DataFrame]:
-        """What is wanted of each day from then on, each event once."""
-        is_dated = pl.col("occurred_at").is_not_null()
-        async with aclosing(self._scored.by_decision(since)) as days:
-            async for day in days:
-                yield day.filter(is_dated, wanted)
+        return pl.concat([empty(COLUMNS), *days]).sort("occurred_at", maintain_order=True)
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(work)
-
-
-def _in_order(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat([empty(COLUMNS), *frames]).sort("occurred_at", maintain_order=True)

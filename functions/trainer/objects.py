@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from obstore.exceptions import BaseError
-
-from assay.adapters.aws.objects import Store, open_store
+from assay.adapters.aws.objects import FAULTS, Store, cause, is_bucket_missing, open_store
 from assay.errors import StorageError
 
 
@@ -24,7 +22,7 @@ class Objects:
             try:
                 found = self._store.get(name)
             except FileNotFoundError as error:
-                if "<Code>NoSuchBucket</Code>" in str(error):  # nothing else tells the two kinds of 404 apart
+                if is_bucket_missing(error):
                     raise
                 return None
             if found.meta["size"] > limit:
@@ -39,8 +37,8 @@ class Objects:
 
 @contextmanager
 def _told(name: str) -> Iterator[None]:
-    """The store's errors; obstore raises built-in ones too, and adds a dump of its own structures."""
+    """The store's errors, as everybody's."""
     try:
         yield
-    except (BaseError, OSError, ValueError) as error:
-        raise StorageError(f"{name}: {str(error).partition(chr(10))[0][:300]}") from error
+    except FAULTS as error:
+        raise StorageError(f"{name}: {cause(error)}") from error

@@ -76,9 +76,8 @@ def publish_release_key(variables: Mapping[str, Mapping[str, str]], places: Plac
 
 def release_key(places: Places) -> Path:
     """The folder's own, made when there is none; its public half is beside it."""
-    key = places.keys / "release.pem"
-    load_or_create_signing_key(key)
-    return key
+    load_or_create_signing_key(places.release_key)
+    return places.release_key
 
 
 def publish_alerts(variables: Mapping[str, Mapping[str, str]], link: str, s3: Client) -> None:

@@ -160,7 +160,7 @@ class _Demo:
                     return
 
     def _first_champion(self) -> Release:
-        size, key = self.size, load_or_create_signing_key(self.places.keys / "release.pem")
+        size, key = self.size, load_or_create_signing_key(self.places.release_key)
         policy = re.sub(r"^  trials: \d+", "  trials: 3", default("policy.yaml"), flags=re.MULTILINE)
         costs = default("costs.yaml").replace("alerts_per_1000: 8", "alerts_per_1000: 40")
         (self.places.data / "costs.yaml").write_text(costs)
@@ -252,7 +252,7 @@ class _Demo:
         policy = re.sub(r"^((decline|challenge|flag_escalates)_above): \S+", r"\1: 0.01", policy, flags=re.MULTILINE)
         files = {name: champion.read(name) for name in FILES} | {"policy.yaml": policy.encode()}
         body = ManifestBody(**champion.manifest.model_dump(exclude={"files"})).model_copy(update={"version": BAD})
-        write_release(self.places.releases, body, files, load_or_create_signing_key(self.places.keys / "release.pem"))
+        write_release(self.places.releases, body, files, load_or_create_signing_key(self.places.release_key))
         RegistryCommands(self.places).promote(BAD, CLIENT, "planted", None, None)
         self.protocol.step("a bad release, promoted by hand", BAD)
         self._decides(client, BAD)

@@ -67,7 +67,7 @@ class Embedded:
 
     def signing_key(self) -> Ed25519PrivateKey:
         """Its own, made when there is none."""
-        return load_or_create_signing_key(self.places.keys / "release.pem")
+        return load_or_create_signing_key(self.places.release_key)
 
     def servable(self, release: Release) -> None:
         """Whether a server could be built from it."""

@@ -113,6 +113,11 @@ def test_a_model_stage_loads_numpy(stage: str) -> None:
     assert "numpy" in packages_of(f"functions.{stage}.handler")
 
 
+@pytest.mark.parametrize("stage", ["rules_engine", "isolation_forest", "autoencoder", "geoip"])
+def test_what_decides_nothing_by_the_policy_does_not_load_it(stage: str) -> None:
+    assert "assay.policy" not in loaded_by(f"functions.{stage}.handler")
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_loads_no_other_function(stage: str) -> None:
     functions = {name for name in loaded_by(f"functions.{stage}.handler") if name.startswith("functions.")}

@@ -9,7 +9,7 @@ import yaml
 
 from assay.errors import PolicyError, ReleaseError
 from assay.policy import Policy
-from functions.decision_engine.bootstrap import build, read_policy
+from functions.decision_engine.bootstrap import build
 from tests.unit.decision.cases import POLICY, POLICY_TEXT
 
 
@@ -100,6 +100,6 @@ class Files(dict[str, bytes]):
 
 def test_bootstrap() -> None:
     release = Files({"policy.yaml": POLICY_TEXT.encode()})
-    assert build(release).policy == read_policy(release) == POLICY
+    assert build(release).policy == Policy.of(release) == POLICY
     with pytest.raises(ReleaseError):
         build(Files())

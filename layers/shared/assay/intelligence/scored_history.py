@@ -41,6 +41,17 @@ class ScoredHistory:
             async for frame in frames:
                 yield frame.filter(*inside).select(list(dict.fromkeys(columns)))
 
+    async def decided_by(self, release_hash: str, since: datetime, columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
+        """What this release decided at `since` or later, whenever it happened, in the order of that moment.
+
+        Raises `StorageError`.
+        """
+        asked = list(dict.fromkeys((*columns, *IDENTITY, "occurred_at", "decided_at", "release_hash")))
+        these = (pl.col("release_hash") == release_hash) & (pl.col("decided_at") >= since.astimezone(UTC))
+        async with aclosing(self.by_decision(since, asked)) as frames:
+            found = [frame.filter(these, pl.col("occurred_at").is_not_null()) async for frame in frames]
+        return pl.concat([empty(asked), *found]).sort("occurred_at", maintain_order=True).select(columns)
+
     async def by_decision(
         self, since: datetime | None = None, columns: Sequence[str] = COLUMNS
     ) -> AsyncGenerator[pl.DataFrame, None]:

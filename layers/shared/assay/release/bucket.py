@@ -15,7 +15,7 @@ import obstore
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-from assay.adapters.aws.objects import Store, open_store
+from assay.adapters.aws.objects import Store, cause, open_store
 from assay.errors import ReleaseError
 from assay.release.manifest import FILES, MANIFEST, SIGNATURE
 from assay.release.pointer import MAX_POINTER_BYTES
@@ -143,7 +143,7 @@ def _told(what: str) -> Iterator[None]:
     except TimeoutError:
         raise ReleaseError(f"not fetched within {FETCH_S:.0f} s") from None
     except (OSError, BaseError) as error:
-        raise ReleaseError(f"{what} ({str(error).partition(chr(10))[0][:300]})") from error
+        raise ReleaseError(f"{what} ({cause(error)})") from error
 
 
 def _pointer(store: Store, name: str) -> tuple[bytes, str]:

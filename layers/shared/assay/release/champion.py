@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, MutableMapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from assay.errors import AssayError, ReleaseError
-from assay.policy import Policy
 from assay.release.pointer import CHAMPION, Named, Pointer
 from assay.release.registry import Keys, Registry, open_named
 from assay.release.store import Release
+
+if TYPE_CHECKING:
+    from assay.policy import Policy
 
 log = logging.getLogger(__name__)
 RETRY_S = 30.0
@@ -66,6 +69,8 @@ class Champion:
 
     def follow_policy(self, use: Callable[[Policy], None]) -> None:
         """The same, of what needs no more than the release's policy."""
+        from assay.policy import Policy  # the model stages begin without it, and sooner
+
         self.follow(lambda release: partial(use, Policy.of(release)))
 
     def look(self) -> Pointer | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import secrets
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError
 
-from assay.adapters.aws.objects import Store
+from assay.adapters.aws.objects import FAULTS, Store, cause, is_bucket_missing
 from assay.archive_keys import checked, folder_of
 from assay.errors import StorageError
 
 _WRITER = "assay-writer"
-_FAULTS = (BaseError, OSError, ValueError)  # obstore raises the built-in ones too
 
 
 class S3Archive:
@@ -30,8 +29,8 @@ class S3Archive:
             await obstore.put_async(self._store, key, body, mode="create", attributes={_WRITER: writer})
         except AlreadyExistsError:
             return await self._writer(key) == writer
-        except _FAULTS as error:
-            raise StorageError(f"{key}: not kept: {_cause(error)}") from error
+        except FAULTS as error:
+            raise StorageError(f"{key}: not kept: {cause(error)}") from error
         return True
 
     async def get(self, key: str) -> bytes | None:
@@ -40,11 +39,11 @@ class S3Archive:
             result = await obstore.get_async(self._store, checked(key))
             return bytes(await result.bytes_async())
         except FileNotFoundError as error:
-            if "<Code>NoSuchBucket</Code>" in str(error):  # nothing else tells the two kinds of 404 apart
+            if is_bucket_missing(error):
                 raise StorageError(f"{key}: the bucket does not exist") from error
             return None
-        except _FAULTS as error:
-            raise StorageError(f"{key}: cannot be read: {_cause(error)}") from error
+        except FAULTS as error:
+            raise StorageError(f"{key}: cannot be read: {cause(error)}") from error
 
     async def keys(self, prefix: str, after: str = "") -> list[str]:
         """Keys that begin with the prefix and come after the given one, sorted."""
@@ -52,8 +51,8 @@ class S3Archive:
         try:
             pages = obstore.list(self._store, folder or None, offset=after or None)
             keys = [entry["path"] async for page in pages for entry in page]
-        except _FAULTS as error:
-            raise StorageError(f"{prefix}: cannot be listed: {_cause(error)}") from error
+        except FAULTS as error:
+            raise StorageError(f"{prefix}: cannot be listed: {cause(error)}") from error
         return sorted(key for key in keys if key.startswith(prefix) and key > after)
 
     async def _writer(self, key: str) -> str | None:
@@ -63,11 +62,6 @@ class S3Archive:
         """
         try:
             result = await obstore.get_async(self._store, key, options={"head": True})
-        except _FAULTS as error:
-            raise StorageError(f"{key}: not known who wrote it: {_cause(error)}") from error
+        except FAULTS as error:
+            raise StorageError(f"{key}: not known who wrote it: {cause(error)}") from error
         return result.attributes.get(_WRITER)
-
-
-def _cause(error: Exception) -> str:
-    """The first line: obstore adds a dump of its own structures."""
-    return str(error).partition("\n")[0]

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from assay.errors import SettingsError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 S3 = "s3://"
 Store = S3Store | LocalStore
+FAULTS = (BaseError, OSError, ValueError)
+"""Everything a store raises: obstore raises built-in ones too."""
 
 _CONNECT_TIMEOUT = timedelta(seconds=2)
 _TIMEOUT = timedelta(seconds=5)
@@ -37,6 +40,16 @@ def open_store(location: str) -> Store:
     if not Path(location).is_dir():
         raise SettingsError(f"{location!r}: neither {S3}bucket/prefix nor a folder")
     return LocalStore(Path(location))
+
+
+def cause(error: BaseException) -> str:
+    """The first line: obstore adds a dump of its own structures."""
+    return str(error).partition("\n")[0][:300]
+
+
+def is_bucket_missing(error: FileNotFoundError) -> bool:
+    """Whether it is the bucket that is not there, and not the object: nothing else tells the two kinds of 404 apart."""
+    return "<Code>NoSuchBucket</Code>" in str(error)
 
 
 def _bucket(location: str) -> S3Store:
