@@ -21,8 +21,9 @@ routes:
     when:
       - decisions: [DECLINE]
     to: [duty@example.org]
+    digest: {{mails_per_window: 100}}
 """
-"""alerts.yaml. Nobody gets these mails: moto keeps them."""
+"""alerts.yaml. Nobody gets these mails: moto keeps them. So each is sent at once, where people would have a digest."""
 
 
 def publish_all(variables: Mapping[str, Mapping[str, str]], places: Places, link: str, endpoint: str) -> None:

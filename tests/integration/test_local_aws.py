@@ -232,6 +232,7 @@ def test_functions_find_keys_and_alerts_when_they_start(moto: str, tmp_path: Pat
     text = s3.get_object(Bucket="found-at-start", Key="alerts/alerts.yaml")["Body"].read()
     config = load_config(text)
     assert (config.link, config.routes[0].to) == ("http://127.0.0.1:3000", ["duty@example.org"])
+    assert config.routes[0].digest.mails_per_window == 100  # who tries it out sees each mail at once
     assert ses.get_email_identity(EmailIdentity="assay@example.org")["IdentityType"] == "EMAIL_ADDRESS"
 
 
