@@ -80,9 +80,10 @@ class OnAws:
         ReleaseScorer(release)
         Rates.load(release.read("rates.yaml"))
 
-    def history(self, days: int) -> pl.DataFrame:
-        """Of the archive, up to now."""
-        return self._wait(self._history(moment(moments.now()) - timedelta(days=days)))
+    def history(self, days: int, until: datetime | None = None) -> pl.DataFrame:
+        """Of the archive; the newest days are those up to now."""
+        end = until or moment(moments.now())
+        return self._wait(self._history(end - timedelta(days=days), until))
 
     def decided_by(self, release_hash: str, since: datetime) -> pl.DataFrame:
         """Of the archive."""
@@ -139,11 +140,11 @@ class OnAws:
         """Under `reports/`."""
         self._objects.put(f"reports/{name}", body)
 
-    async def _history(self, since: datetime) -> pl.DataFrame:
+    async def _history(self, since: datetime, until: datetime | None) -> pl.DataFrame:
         """By whole days; those that are too much are let go as the newer ones come."""
         days: deque[pl.DataFrame] = deque()
         rows = left = 0
-        async for day in self._scored.frames(since):
+        async for day in self._scored.frames(since, until):
             days.append(day)
             rows += len(day)
             while rows - len(days[0]) >= self._max_rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,6 @@ from assay.release import Release
 from assay.schemas.event import SYSTEM, Event
 from functions.trainer.installation import Installation
 from functions.trainer.rows import KEYS, labelled
-from training.history import history_table
 from training.retraining.golden import GoldenSet, GoldenSetError, Sealed, opened, seal
 from training.settings import TrainingDataError
 from training.simulator import NO_SHIFT, START, Shift, simulate
@@ -56,22 +55,26 @@ def freeze_simulated(
     return _freeze(installation, table, rows, pl.DataFrame(), f"simulated bank, seed {seed}")
 
 
-def freeze_history(installation: Installation, until: datetime, days: int) -> Sealed:
-    """Of what this installation scored before `until` (UTC), by the labels it has now.
+def freeze_history(installation: Installation, until: datetime, days: int, *, replace: bool) -> Sealed:
+    """Of what this installation scored in the days before `until`, by the labels it has now.
 
-    No release learns from these transactions any more. Raises `GoldenSetError`, `StorageError`, `TrainingDataError`.
+    No release learns from these transactions any more. Raises `GoldenSetError`, also when there is a golden set and it
+    shall not be replaced, `StorageError`, `TrainingDataError`, `RetrainingError` while another run is under way.
     """
-    found = labelled(installation, 36_500)
-    history = found.history.filter(pl.col("occurred_at") < until.astimezone(UTC)).sort(
-        "occurred_at", maintain_order=True
-    )
-    if history.is_empty():
-        raise GoldenSetError(f"nothing was scored before {until:%Y-%m-%d}")
-    newest_days = history["occurred_at"] >= history["occurred_at"].max() - pl.duration(days=days)
-    history = history.filter(newest_days)
-    table = history_table(history, found.labels.join(history.select(KEYS), on=KEYS, how="semi"))
-    rows = np.ones(len(table), dtype=np.bool_)
-    return _freeze(installation, table, rows, history.select(KEYS), "history of the installation")
+    with installation.alone():
+        if not replace:
+            require_none(installation)
+        found = labelled(installation, days, until)
+        if found.history.is_empty():
+            raise GoldenSetError(f"nothing was scored in the {days} days before {until:%Y-%m-%d}")
+        rows = np.ones(len(found.history), dtype=np.bool_)
+        return _freeze(installation, found.table, rows, found.history.select(KEYS), "history of the installation")
+
+
+def require_none(installation: Installation) -> None:
+    """Raises `GoldenSetError` when there is a golden set, good or not."""
+    if installation.golden() is not None:
+        raise GoldenSetError("there is a golden set: say so if another one shall replace it")
 
 
 def _freeze(

@@ -1,4 +1,4 @@
-"""AWS Lambda entry point: a run of the schedule, or a person who asks for one: `{"if_needed": false}` trains now."""
+"""AWS Lambda entry point: a run of the schedule, or a person who asks for something (`functions.trainer.asked`)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
-from pydantic import ValidationError
 
-from assay.adapters.aws.schedules import Context, is_scheduled
-from assay.errors import RequestError
-from assay.schemas.base import Contract
+from assay.adapters.aws.schedules import Context
+from functions.trainer.asked import Golden, Shadow, Training, asked
 from functions.trainer.bootstrap import Settings
 
 if TYPE_CHECKING:
+    from functions.trainer.aws import OnAws
     from training.work import Progress
 
 TOLD = {"at", "outcome", "reasons", "champion", "triggers", "version", "golden_sha256"}
@@ -25,44 +24,37 @@ _loop = asyncio.new_event_loop()
 _metrics = Metrics(namespace="Assay", service="trainer")
 
 
-class Asked(Contract):
-    """What a person may send."""
-
-    if_needed: bool
-    """Whether it trains only when something calls for it, as the schedule does."""
-
-
 def handler(event: Any, context: Context) -> dict[str, Any]:  # noqa: ANN401 - any JSON may arrive
-    """What came of it, without the figures of the gate: those are in the report.
+    """What came of it; of a training without the figures of the gate, which are in the report.
 
     Raises `RequestError` for anything else, `AssayError` for an installation that is not in order.
     """
-    if_needed = True if is_scheduled(event) else _asked(event).if_needed
-    found = _retrain(if_needed, context)
-    _metrics.add_metric(name="Runs", unit=MetricUnit.Count, value=1)
-    _metrics.flush_metrics()
-    return found
-
-
-def _asked(event: Any) -> Asked:  # noqa: ANN401
-    try:
-        return Asked.model_validate(event)
-    except ValidationError:
-        raise RequestError('neither a run of the schedule nor {"if_needed": true or false}') from None
-
-
-def _retrain(if_needed: bool, context: Context) -> dict[str, Any]:
-    # What trains takes seconds to load, more than a cold start may.
-    from functions.trainer.opening import open_installation
-    from functions.trainer.run import Retrainer
+    wanted = asked(event)
+    from functions.trainer.opening import open_installation  # what trains takes longer to load than a cold start may
 
     undo = AsyncExitStack()
     try:
         installation = _loop.run_until_complete(open_installation(_settings, undo))
         installation.tell_again()
-        report = Retrainer(installation, progress=_in_time(context)).run(if_needed)
+        return _carried_out(wanted, installation, context)
     finally:
         _loop.run_until_complete(undo.aclose())
+
+
+def _carried_out(wanted: Training | Shadow | Golden, installation: OnAws, context: Context) -> dict[str, Any]:
+    from functions.trainer.golden import freeze_history
+    from functions.trainer.run import Retrainer
+
+    if isinstance(wanted, Golden):
+        own = wanted.golden
+        return {"golden_sha256": freeze_history(installation, own.end, own.days, replace=own.replace).sha256}
+    retrainer = Retrainer(installation, progress=_in_time(context))
+    if isinstance(wanted, Shadow):
+        compared = retrainer.shadow()
+        return {"shadow": None if compared is None else compared.model_dump(mode="json")}
+    report = retrainer.run(wanted.if_needed)
+    _metrics.add_metric(name="Runs", unit=MetricUnit.Count, value=1)
+    _metrics.flush_metrics()
     return report.model_dump(mode="json", include=TOLD)
 
 

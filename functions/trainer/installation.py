@@ -47,9 +47,9 @@ class Installation(Protocol):
         """Raises `AssayError` for a release that nobody could serve."""
         ...
 
-    def history(self, days: int) -> pl.DataFrame:
-        """What was scored in the newest days, with the columns of `scored_table`, or the newest of it that can be
-        taken in."""
+    def history(self, days: int, until: datetime | None = None) -> pl.DataFrame:
+        """What happened in the days before `until`, or in the newest ones, as it was scored: the columns of
+        `scored_table`. Of what is too much to be taken in, the newest days."""
         ...
 
     def decided_by(self, release_hash: str, since: datetime) -> pl.DataFrame:

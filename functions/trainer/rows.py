@@ -42,13 +42,13 @@ class Labelled:
         return Labelled(history, self.labels.join(keys, on=KEYS, how="anti"))
 
 
-def labelled(installation: Installation, days: int) -> Labelled:
-    """The newest days. What nobody can tell (`inconclusive`) is neither learnt nor judged by. Raises `StorageError`.
+def labelled(installation: Installation, days: int, until: datetime | None = None) -> Labelled:
+    """The days before `until`, or the newest. Raises `StorageError`.
 
-    A label is known since somebody came to it (`labelled_at`): one that is imported later does not become unknown by
-    that.
+    What nobody can tell (`inconclusive`) is neither learnt nor judged by. A label is known since somebody came to
+    it (`labelled_at`): one that is imported later does not become unknown by that.
     """
-    history = installation.history(days)
+    history = installation.history(days, until)
     labels = _labels_of(installation, history)
     unusable = labels.filter(pl.col("label") == Label.INCONCLUSIVE.value).select(KEYS)
     history = history.join(unusable, on=KEYS, how="anti", maintain_order="left")

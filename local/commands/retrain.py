@@ -80,17 +80,17 @@ def golden(
     replace: Annotated[bool, typer.Option("--replace", help="Also when there is one.")] = False,
 ) -> None:
     """Freeze the golden set, which judges every challenger. Example: assay retrain golden --until 2026-10-01"""
-    from functions.trainer.golden import freeze_history, freeze_simulated
+    from functions.trainer.golden import freeze_history, freeze_simulated, require_none
     from local.embedded import open_champion
     from local.retraining.installation import Embedded
-    from training.retraining.golden import FILE, GoldenSetError
 
     with clear_errors():
         places = Places(data_dir, models)
-        if (data_dir / FILE).exists() and not replace:
-            raise GoldenSetError("there is a golden set; --replace makes another one")
-        if until is None:
-            frozen = freeze_simulated(Embedded(places), open_champion(places))
+        installation = Embedded(places)
+        if until is not None:
+            frozen = freeze_history(installation, until.replace(tzinfo=UTC), days, replace=replace)
         else:
-            frozen = freeze_history(Embedded(places), until.replace(tzinfo=UTC), days)
+            if not replace:
+                require_none(installation)
+            frozen = freeze_simulated(installation, open_champion(places))
         typer.echo(frozen.sha256)

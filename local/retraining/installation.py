@@ -73,10 +73,10 @@ class Embedded:
         """Whether a server could be built from it."""
         servable(release)
 
-    def history(self, days: int) -> pl.DataFrame:
+    def history(self, days: int, until: datetime | None = None) -> pl.DataFrame:
         """Of the database."""
-        end = newest(self.places)
-        return scored_table(self.places, None if end is None else end - timedelta(days=days))
+        end = until or newest(self.places)
+        return scored_table(self.places, None if end is None else end - timedelta(days=days), until)
 
     def decided_by(self, release_hash: str, since: datetime) -> pl.DataFrame:
         """Of the database."""

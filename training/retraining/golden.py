@@ -63,7 +63,10 @@ class GoldenSet:
 
 
 def seal(table: FeatureTable, rows: Bools, identity: pl.DataFrame, key: Ed25519PrivateKey) -> Sealed:
-    """Freezes the chosen rows of a table. `identity`: one row per chosen one, or none."""
+    """Freezes the chosen rows of a table. `identity`: one row per chosen one, or none.
+
+    Raises `GoldenSetError`.
+    """
     frame = table.frame(rows).select(NAMES)
     frame = frame.with_columns(
         pl.Series(LABEL, table.labels[rows]),
@@ -73,6 +76,8 @@ def seal(table: FeatureTable, rows: Bools, identity: pl.DataFrame, key: Ed25519P
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     body = buffer.getvalue()
+    if len(body) > MAX_BYTES:
+        raise GoldenSetError(f"{len(frame):,} transactions are too many to be read again: choose fewer days")
     return Sealed(body, key.sign(CONTEXT + hashlib.sha256(body).digest()))
 
 

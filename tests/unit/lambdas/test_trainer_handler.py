@@ -32,7 +32,7 @@ from assay.moments import microseconds
 from assay.release.bucket import BucketRegistry
 from assay.release.folder import FolderRegistry
 from assay.release.pointer import CHAMPION
-from assay.release.registry import challenger, pointer, promote, roll_back
+from assay.release.registry import challenger, pointer, promote, roll_back, set_challenger
 from assay.scored_event_archive import ScoredEventArchive
 from functions.post_auth_intelligence.events import read_recorded
 from functions.trainer import golden, run
@@ -259,6 +259,7 @@ def test_both_installations_give_the_same(world: World, a_bank: Bank) -> None:
         champion, since = open_champion(places).hash, NOW - timedelta(days=9)
         for found, expected in (
             (there.history(DAYS), here.history(DAYS).filter(pl.col("occurred_at") >= START)),
+            (there.history(5, since), here.history(5, since)),
             (there.decided_by(champion, since), here.decided_by(champion, since)),
         ):
             assert len(expected) > 100
@@ -327,6 +328,38 @@ def test_the_golden_set_is_frozen_once_and_not_changed_after(world: World, a_ban
         world.run(NOW_TRAIN)
 
 
+def test_a_golden_set_of_own_history(world: World, a_bank: Bank) -> None:
+    """Frozen where the history is, of those days only, told of, and judged by from then on; not by mistake."""
+    world.label(a_bank.labels)
+    until = START + timedelta(days=20)
+    asked = {"until": f"{until:%Y-%m-%d}", "days": 15}
+    with pytest.raises(Exception, match="there is a golden set"):
+        world.run({"golden": asked})
+    with pytest.raises(Exception, match="nothing was scored in the 2 days before 2020-01-01"):
+        world.run({"golden": {"until": "2020-01-01", "days": 2, "replace": True}})
+    assert bytes(world.training.get(FILE).bytes()) == a_bank.golden.body
+
+    digest = world.run({"golden": asked | {"replace": True}})["golden_sha256"]
+    found = pl.read_parquet(bytes(world.training.get(FILE).bytes()))
+    assert until - timedelta(days=15) <= found["occurred_at"].min() < found["occurred_at"].max() < until
+    frauds = found.filter("is_fraud")["transaction_id"].to_list()
+    assert frauds
+    assert set(frauds) <= {one.transaction_id for one in a_bank.labels}
+    told = [data for kind, data in world.events() if kind == "golden.frozen"]
+    assert [(data["sha256"], data["rows"], data["frauds"]) for data in told] == [(digest, len(found), len(frauds))]
+    world.train_at_once()
+    assert world.run(NOW_TRAIN)["golden_sha256"] == digest
+
+
+def test_the_challenger_in_the_shadow(world: World) -> None:
+    with pytest.raises(Exception, match="there is no challenger"):
+        world.run({"shadow": True})
+    set_challenger(world.registry, "small.2", [KEY.public_key()])
+    found = world.run({"shadow": True})["shadow"]
+    assert (found["served"], found["shadow"]) == ("small.1", "small.2")
+    assert found["events"] > 1_000
+
+
 def test_a_bad_champion_is_taken_back(world: World, tmp_path: Path, moto_endpoint: str, a_bank: Bank) -> None:
     places = installation(tmp_path)
     made = write(places.releases, "nervous", SMALL, nervous=True)
@@ -364,7 +397,22 @@ def test_no_secret(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [None, [], "now", {}, {"if_needed": "false"}, {"if_needed": False, "x": 1}, {"Records": []}, [[]] * 9]
+    "given",
+    [
+        None,
+        [],
+        "now",
+        {},
+        {"if_needed": "false"},
+        {"if_needed": False, "x": 1},
+        {"Records": []},
+        [[]] * 9,
+        {"shadow": False},
+        {"golden": {}},
+        {"golden": {"until": "2026-02-30"}},
+        {"golden": {"until": "2026-02-03", "days": 0}},
+        {"shadow": True, "if_needed": True},
+    ],
 )
 def test_garbage(world: World, given: object) -> None:
     with pytest.raises(RequestError, match="neither a run of the schedule"):
@@ -375,7 +423,7 @@ def test_the_samples_give_what_they_should(world: World) -> None:
     """The installation of the samples has scored next to nothing, so that nothing can be learnt."""
     world.patch.setattr("functions.trainer.aws.LOADED_MB", 3_537)
     files = [file for file in EXPECTED if file.startswith("trainer/")]
-    assert len(files) == 5
+    assert len(files) == 8
     found = {file: outcome(lambda given, _: world.run(given), event(file)) for file in files}
     assert [fault for file in files for fault in faults(file, found[file])] == []
 
