@@ -29,12 +29,12 @@ from assay.stage_client import StageClient
 from assay.stages import Stage
 from functions.orchestrator.case import DENY_LIST, PROFILE, Case, question, record_of, verdict_of
 from functions.orchestrator.intake import Submission
+from functions.orchestrator.standing import NOTHING_USED, Knowledge
 
 log = logging.getLogger(__name__)
 MODELS: tuple[Stage[ScoringInput, Any], ...] = (stages.ISOLATION_FOREST, stages.AUTOENCODER, stages.XGBOOST_CLASSIFIER)
 STAGES: tuple[Stage[Any, Any], ...] = (stages.RULES_ENGINE, *MODELS, stages.DECISION_ENGINE)
-NOTHING_USED = StandInUsage()
-GEOIP_SHARE, PROFILE_SHARE, RULES_SHARE, MODELS_SHARE, DENY_LIST_SHARE = 0.15, 0.3, 0.4, 0.8, 0.9
+GEOIP_SHARE, PROFILE_SHARE, RULES_SHARE, MODELS_SHARE = 0.15, 0.3, 0.4, 0.8
 """Of the deadline: a slow stage must leave time for those after it, so that there is a verdict at all."""
 
 
@@ -98,8 +98,7 @@ class Pipeline:
         self._decisions = decisions
         self._now = now
         self._observer = observer
-        self._deny_list = deny_list
-        self._standings = standings
+        self._knowledge = Knowledge(decisions, deny_list, standings)
         self._under_way: dict[tuple[str, str], tuple[bytes, asyncio.Future[bytes]]] = {}
 
     def switch(self, client: StageClient, settings: Settings) -> None:
@@ -221,11 +220,8 @@ class Pipeline:
 
     async def _decide_and_commit(self, case: Case, explain: bool) -> bytes:
         start = perf_counter_ns()
-        await self._run_stages(case, explain)
+        standing, usage = await self._score(case, explain)
         lap = perf_counter_ns()
-        account = case.submission.transaction.account
-        usage = await self._decisions.stand_in_usage(account) if account else NOTHING_USED
-        standing = await self._standing(case)
         result = await case.by.client.call(stages.DECISION_ENGINE, question(case, standing, usage), case.until(1.0))
         case.lap("decision_engine", lap)
         case.lap("total", start)
@@ -237,28 +233,19 @@ class Pipeline:
             self._observer(verdict)
         return body
 
-    async def _standing(self, case: Case) -> Standing:
-        """Whether it is denied, by the policy, a frozen account or a label; whether a label makes its account trusted.
-
-        When that is not known, the deny list is a missing part.
-        """
-        listed = case.by.settings.deny_list
-        if listed and not listed.isdisjoint(case.tokens()):
-            return Standing(is_denied=True)
-        account = case.submission.transaction.account
-        if account is None:
-            return NOTHING_KNOWN
+    async def _score(self, case: Case, explain: bool) -> tuple[Standing, StandInUsage]:
+        """Runs the stages and meanwhile reads what else is known: on AWS three more calls, one after the other."""
+        reading = asyncio.create_task(self._knowledge.of(case))
         try:
-            async with asyncio.timeout(case.until(DENY_LIST_SHARE) - case.by.client.clock()):
-                if self._deny_list is not None and await self._deny_list.denies(account):
-                    return Standing(is_denied=True)
-                return NOTHING_KNOWN if self._standings is None else await self._standings.standing(case.labelled())
-        except (StorageError, TimeoutError) as error:
-            if case.by.settings.strict:
-                raise StorageError(f"deny list: {error or 'no time'}") from error
-            log.warning("decided without the deny list: %s", str(error) or "no time")
+            await self._run_stages(case, explain)
+            known = await reading
+        finally:
+            reading.cancel()
+        if isinstance(known, StorageError):
+            raise known
+        if known.standing is None:
             case.degraded.append(DENY_LIST)
-            return NOTHING_KNOWN
+        return known.standing or NOTHING_KNOWN, known.usage
 
     async def _run_stages(self, case: Case, explain: bool) -> None:
         """Rules first; the models only when no rule blocks."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assay.adapters.sqlite.ledger import SqliteDecisionStore, SqliteLedger, SqliteProfileStore
-from assay.errors import StorageError
+from assay.errors import StageUnavailable, StorageError
 from assay.problems import Problem
 from assay.schemas.verdict import FraudVerdict, ReleaseRef
-from assay.stage_client import StageClient
+from assay.stage_client import StageClient, Transport
+from assay.stages import Stage
 from functions.orchestrator.pipeline import Pipeline, Settings
 from tests.unit.orchestrator.test_pipeline import GOOD, RATES, submission
 
@@ -43,13 +45,18 @@ async def silent(_: str) -> bool:
 
 
 def score(
-    tmp_path: Path, deny_list: Asked, strict: bool = False, deadline_s: float = 5.0, **body: object
+    tmp_path: Path,
+    deny_list: Asked,
+    strict: bool = False,
+    deadline_s: float = 5.0,
+    remote: dict[str, Transport] | None = None,
+    **body: object,
 ) -> FraudVerdict:
     async def main() -> bytes:
         ledger = SqliteLedger(tmp_path / "assay.db")
         settings = Settings(ReleaseRef(version="1", hash="h"), deadline_s, RATES, strict, frozenset({"denied"}))
         stores = SqliteProfileStore(ledger), SqliteDecisionStore(ledger)
-        pipeline = Pipeline(StageClient(GOOD), *stores, settings, deny_list=deny_list)
+        pipeline = Pipeline(StageClient(GOOD, remote), *stores, settings, deny_list=deny_list)
         try:
             return await pipeline.score(submission(**body))  # type: ignore[arg-type]
         finally:
@@ -93,3 +100,48 @@ def test_strict_mode_gives_no_verdict_without_it(tmp_path: Path, answer: Callabl
     with pytest.raises(Problem) as refused:
         score(tmp_path, Asked(answer), strict=True, deadline_s=1.0)
     assert refused.value.status == 503
+
+
+class AfterTheDenyList:
+    """A stage elsewhere whose answer comes when the deny list was asked, and never before."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
+    async def send(self, stage: Stage[Any, Any], request: Any) -> Any:
+        while not self._asked.accounts:
+            await asyncio.sleep(0)
+        return GOOD[stage.name](request)
+
+
+def test_it_is_asked_while_the_stages_score(tmp_path: Path) -> None:
+    asked = Asked(frozen)
+    verdict = score(
+        tmp_path, asked, remote={"rules_engine": AfterTheDenyList(asked)}, deadline_s=2.0, account_id="free"
+    )
+    assert (verdict.decision, verdict.degraded) == ("APPROVE", [])
+
+
+def test_nobody_waits_for_it_once_there_can_be_no_verdict(tmp_path: Path) -> None:
+    """In strict mode a stage that fails is the end, at once."""
+    given_up = asyncio.Event()
+
+    async def waiting(_: str) -> bool:
+        try:
+            return await silent(_)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
+
+    with pytest.raises(Problem) as refused:
+        score(tmp_path, Asked(waiting), strict=True, deadline_s=60.0, remote={"rules_engine": Unreachable()})
+    assert refused.value.status == 503
+    assert given_up.is_set()
+
+
+class Unreachable:
+    """A stage elsewhere that cannot be reached, after some time."""
+
+    async def send(self, stage: Stage[Any, Any], _: Any) -> Any:
+        await asyncio.sleep(0.01)
+        raise StageUnavailable(stage.name, "gone")
