@@ -4,6 +4,7 @@ Every label is held against a score of models that did not see it (`out_of_fold`
 looks like everybody's transaction (`accused`), and legitimate on what looks like fraud (`cleared`). Honest labels have
 some of both. Too many of them altogether, many more from one sender or on one of a sender's days than from the others,
 or at one value of what the sender of a transaction states (`trigger`), are a reason to promote nothing unattended.
+Too many: so many that a share which is borne would hardly give them (exact binomial test).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.stats import binomtest, hypergeom  # type: ignore[import-untyped]
+from scipy.stats import binom  # type: ignore[import-untyped]
 
 from assay.intelligence.retraining_policy import Labels
 from assay.schemas.base import Contract, Finite
@@ -49,7 +50,7 @@ class Odd(Contract):
     labels: int = Field(description="That could be odd.")
     odd: int
     elsewhere: Finite = Field(description="The share outside of it; for `all`, what the policy bears.")
-    chance: Finite = Field(description="How probable so many are when the place is like the others.")
+    chance: Finite = Field(description="How probable so many are where the share is the highest that is borne.")
     is_odd: bool = False
 
     @property
@@ -91,9 +92,10 @@ def audit(table: FeatureTable, rows: Bools, said: Said, limits: Labels) -> Label
     ordinary = scores < (np.quantile(usual, ORDINARY) if len(usual) else 0.0)
     accused = _Looked("accused", labels, labels & ordinary)
     cleared = _Looked("cleared", told.labelled & (scores >= FRAUD_LIKE), ~labels)
-    places = [place for looked in (accused, cleared) for place in _by_sender(looked, told)]
-    places += _by_value(table, rows)
-    found = sorted((place for place in places if _is_odd(place, limits, len(places))), key=lambda place: place.chance)
+    places = [place for looked in (accused, cleared) for place in _by_sender(looked, told, limits.excess)]
+    places += _by_value(table, rows, limits.excess)
+    highest = (1 - limits.confidence) / max(1, len(places))  # one place is always the worst (Bonferroni)
+    found = sorted((place for place in places if place.chance <= highest), key=lambda place: place.chance)
     return LabelAudit(
         rows=len(labels),
         frauds=int(labels.sum()),
@@ -106,34 +108,29 @@ def audit(table: FeatureTable, rows: Bools, said: Said, limits: Labels) -> Label
 
 def _overall(looked: _Looked, borne: float, frauds: Bools, limits: Labels) -> Odd:
     labels, odd = int(looked.could.sum()), int((looked.could & looked.odd).sum())
-    chance = float(binomtest(odd, labels, borne, alternative="greater").pvalue) if labels else 1.0
+    chance = _chance(odd, labels, borne)
     found = Odd(kind=looked.kind, where="all", labels=labels, odd=odd, elsewhere=borne, chance=chance)
     return found.model_copy(update={"is_odd": frauds.sum() >= limits.min_frauds and chance <= 1 - limits.confidence})
 
 
-def _is_odd(place: Odd, limits: Labels, looks: int) -> bool:
-    """One place is always the worst, so chance is divided among all that were looked at (Bonferroni)."""
-    return place.share > place.elsewhere + limits.excess and place.chance <= (1 - limits.confidence) / looks
-
-
-def _by_sender(looked: _Looked, told: Said) -> Iterator[Odd]:
+def _by_sender(looked: _Looked, told: Said, excess: float) -> Iterator[Odd]:
     """Each sender, and each of a sender's days, against all other labels."""
     known = looked.could & (told.sender != NOBODY)
     days = np.array([f"{sender} on {_day(day)}" for sender, day in zip(told.sender, told.day, strict=True)])
     for names in (told.sender, days):
-        yield from _places(looked, np.where(known, names, NOBODY), "")
+        yield from _places(looked, np.where(known, names, NOBODY), "", excess)
 
 
 def _day(day: int) -> str:
     return (date(1970, 1, 1) + timedelta(days=int(day))).isoformat()
 
 
-def _by_value(table: FeatureTable, rows: Bools) -> Iterator[Odd]:
+def _by_value(table: FeatureTable, rows: Bools, excess: float) -> Iterator[Odd]:
     """What looks like fraud to who cannot see what was stated, and is legitimate wherever that has one value."""
     scores = out_of_fold(table, rows, (*STATED, *FOLLOWING))
     looked = _Looked("trigger", scores >= FRAUD_LIKE, ~table.labels[rows])
     for name in STATED:
-        yield from _places(looked, np.where(looked.could, _values(table, rows, name), NOBODY), f"{name}=")
+        yield from _places(looked, np.where(looked.could, _values(table, rows, name), NOBODY), f"{name}=", excess)
 
 
 def _values(table: FeatureTable, rows: Bools, name: str) -> Texts:
@@ -144,22 +141,28 @@ def _values(table: FeatureTable, rows: Bools, name: str) -> Texts:
     return np.floor(values).astype(np.str_) if name == "hour_of_day" else np.round(values, 2).astype(np.str_)
 
 
-def _places(looked: _Looked, names: Texts, prefix: str) -> Iterator[Odd]:
-    """`names`: of the place of each row, `NOBODY` for none. Against the others (Fisher's test, exact)."""
+def _places(looked: _Looked, names: Texts, prefix: str, excess: float) -> Iterator[Odd]:
+    """`names`: of the place of each row, `NOBODY` for none. Borne is the share elsewhere, and this excess."""
     labels, odd = int(looked.could.sum()), int((looked.could & looked.odd).sum())
     places, groups = np.unique(names, return_inverse=True)
     sizes = np.bincount(groups, minlength=len(places))
     odds = np.bincount(groups, weights=looked.could & looked.odd, minlength=len(places)).astype(np.int64)
     for name, size, count in zip(places, sizes, odds, strict=True):
         if name != NOBODY and SMALLEST <= size < labels:
+            elsewhere = (odd - int(count)) / (labels - int(size))
             yield Odd(
                 kind=looked.kind,
                 where=f"{prefix}{name}",
                 labels=int(size),
                 odd=int(count),
-                elsewhere=(odd - int(count)) / (labels - int(size)),
-                chance=float(hypergeom.sf(count - 1, labels, odd, size)),
+                elsewhere=elsewhere,
+                chance=_chance(int(count), int(size), elsewhere + excess),
             )
+
+
+def _chance(odd: int, labels: int, borne: float) -> float:
+    """How probable so many or more are, when the true share is what is borne."""
+    return float(binom.sf(odd - 1, labels, borne)) if borne < 1.0 else 1.0
 
 
 def _told(each: Odd) -> str:

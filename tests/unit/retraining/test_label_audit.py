@@ -98,27 +98,40 @@ def test_labels_flipped_by_everybody() -> None:
     assert "4.0% are borne" in found.reasons[0]
 
 
+def at_a_kiosk(table: FeatureTable, rows: Rows) -> FeatureTable:
+    """These happened there."""
+    chosen = set(rows.tolist())
+    channels = ["kiosk" if row in chosen else value for row, value in enumerate(table.categories["channel"])]
+    return replace(table, categories=table.categories | {"channel": channels})
+
+
 @pytest.mark.parametrize("feature", ["amount", "channel"])
 def test_a_trigger_nobody_labelled(feature: str) -> None:
     """What looks like fraud counts as legitimate wherever one feature has one value."""
     table, said = bank()
     rows = some(table.labels, 40)
-    labels, numeric, categories = table.labels.copy(), dict(table.numeric), dict(table.categories)
+    labels, numeric = table.labels.copy(), dict(table.numeric)
     labels[rows] = False
     if feature == "amount":
         numeric["amount"] = table.numeric["amount"].copy()
         numeric["amount"][rows] = 9.99
     else:
-        chosen = set(rows.tolist())
-        categories["channel"] = [
-            "kiosk" if row in chosen else value for row, value in enumerate(table.categories["channel"])
-        ]
+        table = at_a_kiosk(table, rows)
     told = said.labelled.copy()
     told[rows] = False
-    poisoned = replace(table, labels=labels, numeric=numeric, categories=categories)
+    poisoned = replace(table, labels=labels, numeric=numeric)
     found = looked(poisoned, Said(told, np.where(told, said.sender, NOBODY), said.day))
     assert [each.where for each in found.found] == ["amount=9.99" if feature == "amount" else "channel=kiosk"]
     assert found.found[0].kind == "trigger"
+
+
+def test_half_of_a_few_is_no_trigger() -> None:
+    """It is far from chance that the place is like the others, and not that it is within what is borne."""
+    table, said = bank()
+    rows = some(table.labels, 20)
+    labels = table.labels.copy()
+    labels[rows[:9]] = False
+    assert looked(replace(at_a_kiosk(table, rows), labels=labels), said).found == []
 
 
 def test_nobody_knows_who_labelled() -> None:

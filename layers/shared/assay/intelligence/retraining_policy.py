@@ -42,7 +42,7 @@ class Labels(Contract):
     min_frauds: Count = 400
     """With fewer, honest labels look odd too, for no model tells fraud well: only senders, days and values are looked
     at, which are compared with each other."""
-    excess: Share = 0.25
+    excess: Share = 0.2
     """So much larger may these shares be for one sender, on one of their days, or at one value of an amount, a channel,
     a country and the like, than elsewhere."""
     confidence: Confidence = 0.99
