@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -61,12 +61,16 @@ def freeze_history(installation: Installation, until: datetime, days: int, *, re
     No release learns from these transactions any more. Raises `GoldenSetError`, also when there is a golden set and it
     shall not be replaced, `StorageError`, `TrainingDataError`, `RetrainingError` while another run is under way.
     """
+    try:
+        until - timedelta(days=days)
+    except OverflowError:
+        raise GoldenSetError(f"no calendar has {days} days before {until.date()}") from None
     with installation.alone():
         if not replace:
             require_none(installation)
         found = labelled(installation, days, until)
         if found.history.is_empty():
-            raise GoldenSetError(f"nothing was scored in the {days} days before {until:%Y-%m-%d}")
+            raise GoldenSetError(f"nothing was scored in the {days} days before {until.date()}")
         rows = np.ones(len(found.history), dtype=np.bool_)
         return _freeze(installation, found.table, rows, found.history.select(KEYS), "history of the installation")
 

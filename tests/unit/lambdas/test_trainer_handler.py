@@ -335,8 +335,11 @@ def test_a_golden_set_of_own_history(world: World, a_bank: Bank) -> None:
     asked = {"until": f"{until:%Y-%m-%d}", "days": 15}
     with pytest.raises(Exception, match="there is a golden set"):
         world.run({"golden": asked})
-    with pytest.raises(Exception, match="nothing was scored in the 2 days before 2020-01-01"):
-        world.run({"golden": {"until": "2020-01-01", "days": 2, "replace": True}})
+    for given in ({"until": "2020-01-01", "days": 2}, {"until": "0001-03-01", "days": 2}):
+        with pytest.raises(Exception, match=f"nothing was scored in the 2 days before {given['until']}"):
+            world.run({"golden": given | {"replace": True}})
+    with pytest.raises(Exception, match="no calendar has 30 days before 0001-01-02"):
+        world.run({"golden": {"until": "0001-01-02"}})
     assert bytes(world.training.get(FILE).bytes()) == a_bank.golden.body
 
     digest = world.run({"golden": asked | {"replace": True}})["golden_sha256"]
