@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from assay.adapters.aws import outbox
 from local.aws.moto_server import moto, serving
 from tests.contract.faults import Faults
-from tests.contract.installations import PATIENT_S, AwsInstallation, SqliteInstallation
+from tests.contract.installations import AwsInstallation, SqliteInstallation, unhurried
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +47,8 @@ def aws_environment(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> pyte
 
 @pytest.fixture
 def aws(aws_environment: pytest.MonkeyPatch, faults: Faults) -> AwsInstallation:
-    """New tables, a new topic and a queue behind it. Publishing may take as long as this machine needs."""
-    aws_environment.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
+    """New tables, a new topic and a queue behind it. What is called may take as long as this machine needs."""
+    unhurried(aws_environment)
     return AwsInstallation()
 
 

@@ -9,14 +9,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
+import pytest
+
 from assay.accounts.orders import CardOrder
 from assay.accounts.ports import AccountStore, CardOrderStore
+from assay.adapters.aws import clients, outbox
 from assay.adapters.aws.account_items import ORDERS, read_order
 from assay.adapters.aws.accounts import DynamoAccountStore, DynamoDenyList
 from assay.adapters.aws.attempts import DynamoAttemptStore
@@ -63,6 +66,12 @@ SECOND = 1_000_000
 
 PATIENT_S = 30.0
 """A test does not fail because the machine is slow."""
+
+
+def unhurried(undo: pytest.MonkeyPatch) -> None:
+    """The product's clients wait so long, too: moto does not know a call that is sent again for the same one."""
+    undo.setattr(clients, "patient", partial(patient, PATIENT_S))
+    undo.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
 
 
 @cache

@@ -10,11 +10,10 @@ from typer.testing import CliRunner, Result
 from assay.accounts.orders import OrderState, freezing
 from assay.accounts.ports import Change
 from assay.accounts.records import Account, Cause, Freeze, frozen
-from assay.adapters.aws import outbox
 from local.aws import resources
 from local.aws.moto_server import moto, serving
 from local.cli import app
-from tests.contract.installations import PATIENT_S, START, AwsInstallation, run
+from tests.contract.installations import START, AwsInstallation, run, unhurried
 
 
 def redrive(*options: str) -> Result:
@@ -23,7 +22,7 @@ def redrive(*options: str) -> Result:
 
 def test_dead_orders_of_an_installation_on_aws_are_driven_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
+    unhurried(monkeypatch)
     for variable, value in resources.CREDENTIALS.items():
         monkeypatch.setenv(variable, value)
     with serving(moto()) as endpoint:

@@ -12,7 +12,6 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
-from assay.adapters.aws import clients
 from assay.adapters.aws.archive import S3Archive
 from assay.adapters.aws.audit import DynamoAuditAnchorStore
 from assay.adapters.aws.clients import Clients
@@ -21,7 +20,7 @@ from functions.audit_log.recorder import AuditLog
 from local.aws import resources
 from local.aws.moto_server import moto, serving
 from local.cli import app
-from tests.contract.installations import PATIENT_S
+from tests.contract.installations import unhurried
 from tests.harness.audit import NOW, event, objects, write_log
 
 BATCHES = [3, 4, 2, 5]
@@ -122,9 +121,7 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
     )
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    # a test does not fail because the machine is slow
-    patient = clients.patient
-    monkeypatch.setattr(clients, "patient", lambda: patient(PATIENT_S))
+    unhurried(monkeypatch)
     for variable, value in {**resources.CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}.items():
         monkeypatch.setenv(variable, value)
 

@@ -19,7 +19,7 @@ import pytest
 from assay import moments
 from assay.accounts.ports import Change
 from assay.accounts.records import Account, Cause, Freeze, Release, frozen, released
-from assay.adapters.aws import clients, outbox
+from assay.adapters.aws import clients
 from assay.adapters.aws.events import SnsEvents
 from assay.adapters.aws.labels_effects import DynamoEffectStore
 from assay.adapters.aws.outbox import DynamoOutbox
@@ -35,7 +35,7 @@ from local.aws.moto_server import moto, serving
 from local.aws.publish import publish
 from local.aws.resources import CREDENTIALS, client
 from local.embedded import MODELS, Places
-from tests.contract.installations import PATIENT_S, AwsInstallation, run
+from tests.contract.installations import AwsInstallation, run, unhurried
 from tests.harness import problems, stage_host
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
 from tests.harness.service import EVENTS
@@ -162,10 +162,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         patch.delenv("AWS_PROFILE", raising=False)
         endpoint = undo.enter_context(serving(moto()))
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
-        # a test does not fail because the machine is slow
-        patient = clients.patient
-        patch.setattr(clients, "patient", lambda: patient(PATIENT_S))
-        patch.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
+        unhurried(patch)
         s3 = client("s3", endpoint)
         s3.create_bucket(Bucket=BUCKET)
         where = {"ASSAY_RELEASES": f"s3://{BUCKET}/releases", "ASSAY_JWKS": f"s3://{BUCKET}/identity/jwks.json"}

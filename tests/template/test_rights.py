@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from assay.adapters.aws import outbox as outbox_module
 from assay.adapters.aws.accounts import DynamoDenyList
 from assay.adapters.aws.decisions import DynamoDecisionStore
 from assay.adapters.aws.events import SnsEvents
@@ -23,7 +22,7 @@ from assay.schemas.stages import StandInUsage
 from functions.outbox_sweeper.sweeper import Sweeper
 from local.aws import resources
 from local.aws.moto_server import moto, one_at_a_time, serving
-from tests.contract.installations import PATIENT_S, START, create_table, record, run, transaction
+from tests.contract.installations import START, create_table, record, run, transaction, unhurried
 from tests.template.account import WRITES, Right
 from tests.template.calls import NAME, SCENARIOS, process
 from tests.template.rights import statements_of
@@ -101,7 +100,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name, value in resources.CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr(outbox_module, "PUBLISH_WITHIN_S", PATIENT_S)
+    unhurried(monkeypatch)
     with serving(one_at_a_time(moto())) as address:
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         tables = of_type(stack("all_separate"), "AWS::DynamoDB::Table")

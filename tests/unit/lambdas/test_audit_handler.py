@@ -14,14 +14,13 @@ from uuid import uuid4
 
 import pytest
 
-from assay.adapters.aws import clients
 from assay.errors import RequestError, SettingsError, StorageError
 from assay.identity.scopes import Role
 from assay.schemas.event import Event
 from local import tokens
 from local.audit.verify import prove
 from local.aws import resources
-from tests.contract.installations import PATIENT_S, create_table
+from tests.contract.installations import create_table, unhurried
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
 from tests.harness.lambdas import batch, close, failed, load, token_settings
 from tests.template.invoke import outcome
@@ -57,9 +56,7 @@ def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
         **resources.CREDENTIALS,
     }
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    # a test does not fail because the machine is slow
-    patient = clients.patient
-    monkeypatch.setattr(clients, "patient", lambda: patient(PATIENT_S))
+    unhurried(monkeypatch)
     for variable, value in settings.items():
         monkeypatch.setenv(variable, value)
     return name

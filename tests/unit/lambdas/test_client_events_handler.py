@@ -16,13 +16,12 @@ from uuid import uuid4
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from assay.adapters.aws import outbox
 from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.errors import RequestError, SettingsError, StorageError
 from assay.identity.scopes import CLIENT_SCOPES, Role
 from local import tokens
 from local.aws import resources
-from tests.contract.installations import PATIENT_S, create_table
+from tests.contract.installations import create_table, unhurried
 from tests.harness.client_events import Receiver, event, receiving
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
 from tests.harness.lambdas import batch, close, failed, load, token_settings
@@ -70,7 +69,7 @@ class Place:
 def place(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(endpoint, tmp_path)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
+    unhurried(monkeypatch)
     for variable, value in made.environment.items():
         monkeypatch.setenv(variable, value)
     return made

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from assay.adapters.aws import clients, outbox
+from assay.adapters.aws import clients
 from assay.adapters.aws.signing_keys import SecretSigningKeys
 from assay.errors import AssayError, RequestError, SettingsError
 from assay.identity.scopes import CLIENT_SCOPES
@@ -27,7 +27,7 @@ from local.aws import identity, resources
 from local.aws.moto_server import moto, serving
 from local.aws.resources import CREDENTIALS
 from tests.contract.faults import Faults
-from tests.contract.installations import PATIENT_S, AwsInstallation
+from tests.contract.installations import AwsInstallation, unhurried
 from tests.harness import problems
 from tests.harness.http_events import FORMATS, Answer, Call, Context, Format, answer, http_api_2
 from tests.harness.waiting import eventually
@@ -103,10 +103,7 @@ def function() -> Iterator[Function]:
         moto_faults = Faults(moto())
         endpoint = undo.enter_context(serving(moto_faults))
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
-        # a test does not fail because the machine is slow
-        patient = clients.patient
-        patch.setattr(clients, "patient", lambda: patient(PATIENT_S))
-        patch.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
+        unhurried(patch)
         aws = AwsInstallation()
         resources.client("s3", endpoint).create_bucket(Bucket=BUCKET)
         secret = resources.client("secretsmanager", endpoint).create_secret(Name=f"keys-{aws.suffix}")["ARN"]
