@@ -18,7 +18,7 @@ from assay.schemas.event import Event
 from local.aws import resources
 from local.aws.moto_server import moto, serving
 from local.cli import app
-from tests.contract.installations import AwsInstallation
+from tests.contract.installations import AwsInstallation, unhurried
 from tests.harness.releases import copied_models, stricter, write_variant
 
 KEY = Ed25519PrivateKey.generate()
@@ -54,6 +54,7 @@ def deployed(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.setenv(name, "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    unhurried(monkeypatch)
     models, bucket = copied_models(tmp_path / "models", KEY), f"releases-{uuid4()}"
     resources.client("s3", endpoint).create_bucket(Bucket=bucket)
     location = f"s3://{bucket}/releases"

@@ -20,7 +20,7 @@ from assay.schemas.event import Event
 from local import tokens
 from local.audit.verify import prove
 from local.aws import resources
-from tests.contract.installations import create_table, unhurried
+from tests.contract.installations import create_table
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
 from tests.harness.lambdas import batch, close, failed, load, token_settings
 from tests.template.invoke import outcome
@@ -56,7 +56,6 @@ def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
         **resources.CREDENTIALS,
     }
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    unhurried(monkeypatch)
     for variable, value in settings.items():
         monkeypatch.setenv(variable, value)
     return name

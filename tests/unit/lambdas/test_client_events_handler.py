@@ -21,7 +21,7 @@ from assay.errors import RequestError, SettingsError, StorageError
 from assay.identity.scopes import CLIENT_SCOPES, Role
 from local import tokens
 from local.aws import resources
-from tests.contract.installations import create_table, unhurried
+from tests.contract.installations import create_table
 from tests.harness.client_events import Receiver, event, receiving
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2
 from tests.harness.lambdas import batch, close, failed, load, token_settings
@@ -69,7 +69,6 @@ class Place:
 def place(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(endpoint, tmp_path)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    unhurried(monkeypatch)
     for variable, value in made.environment.items():
         monkeypatch.setenv(variable, value)
     return made
