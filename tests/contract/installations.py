@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
+from aiobotocore.config import AioConfig
 
 from assay.accounts.orders import CardOrder
 from assay.accounts.ports import AccountStore, CardOrderStore
@@ -70,7 +71,11 @@ PATIENT_S = 30.0
 
 def unhurried(undo: pytest.MonkeyPatch) -> None:
     """The product's clients wait so long, too: moto does not know a call that is sent again for the same one."""
-    undo.setattr(clients, "patient", partial(patient, PATIENT_S))
+
+    def longer(timeout_s: float = PATIENT_S, attempts: int = 2) -> AioConfig:
+        return patient(timeout_s, attempts)
+
+    undo.setattr(clients, "patient", longer)
     undo.setattr(outbox, "PUBLISH_WITHIN_S", PATIENT_S)
 
 
