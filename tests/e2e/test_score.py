@@ -19,7 +19,7 @@ NUMBERS = count(1)
 EXPECTED = {
     "score_genuine.json": {"APPROVE"},
     "score_flat_genuine.json": {"APPROVE"},
-    "score_risky.json": {"CHALLENGE", "DECLINE"},
+    "score_risky.json": {"CHALLENGE"},
     "score_blocked.json": {"DECLINE"},
     "score_flat_blocked.json": {"DECLINE"},
 }

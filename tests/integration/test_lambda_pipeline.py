@@ -50,7 +50,7 @@ PLACED = [*STAGE_NAMES, GEOIP.name]
 SAMPLES = {
     "score_genuine.json": {"APPROVE"},
     "score_flat_genuine.json": {"APPROVE"},
-    "score_risky.json": {"CHALLENGE", "DECLINE"},
+    "score_risky.json": {"CHALLENGE"},
     "score_blocked.json": {"DECLINE"},
     "score_flat_blocked.json": {"DECLINE"},
 }
