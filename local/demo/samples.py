@@ -25,7 +25,7 @@ class Sample:
 
 SAMPLES = (
     Sample("score_genuine.json", frozenset({"APPROVE"})),
-    Sample("score_risky.json", frozenset({"CHALLENGE", "DECLINE"})),
+    Sample("score_risky.json", frozenset({"CHALLENGE"})),
     Sample("score_blocked.json", frozenset({"DECLINE"}), early_exit=True),
     Sample("score_flat_genuine.json", frozenset({"APPROVE"})),
     Sample("score_flat_blocked.json", frozenset({"DECLINE"}), early_exit=True),
