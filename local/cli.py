@@ -22,6 +22,7 @@ from local.commands import (
     serving,
     simulate,
 )
+from local.process_end import run_to_end
 
 app = typer.Typer(
     help="Real-time fraud decisions for payments.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
@@ -51,4 +52,4 @@ app.add_typer(feedback.app, name="feedback")
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    run_to_end(app)

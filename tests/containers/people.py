@@ -29,7 +29,7 @@ def assay(aws: LocalAws, *arguments: str, standard_input: str = "") -> str:
         text=True,
         timeout=TIMEOUT_S,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
