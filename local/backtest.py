@@ -129,6 +129,8 @@ def _read_rules(path: Path) -> RuleSet:
         return RuleSet.load(path.read_bytes())
     except OSError as error:
         raise RuleError(f"{path}: cannot be read: {error.strerror}") from error
+    except RuleError as error:
+        raise RuleError(f"{path}: {str(error).removeprefix(f'{FILE}: ')}") from None
 
 
 def print_backtest(found: Backtest) -> None:

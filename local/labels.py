@@ -29,7 +29,7 @@ from functions.post_auth_intelligence.feedback_csv import ImportReport, LabelFil
 from functions.post_auth_intelligence.feedback_effects import LabelEffects
 from functions.post_auth_intelligence.rule_feedback import RuleFeedback
 from functions.post_auth_intelligence.step_ups import StepUpRecorder
-from local.ledger import with_ledger
+from local.ledger import existing, with_ledger
 
 if TYPE_CHECKING:
     import polars as pl
@@ -106,7 +106,7 @@ def labels_table(database: Path) -> pl.DataFrame:
     texts = dict.fromkeys(("client_id", "transaction_id", "label", "labelled_by"), pl.String())
     schema = pl.Schema(texts | dict.fromkeys(("labelled_at", "known_at"), pl.Int64()))
     try:
-        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{existing(database).absolute().as_uri()}?mode=ro", uri=True)) as connection:
             rows = connection.execute(LABELS).fetchall()
     except sqlite3.Error as error:
         raise StorageError(f"{database}: {error}") from error

@@ -20,6 +20,12 @@ def with_ledger(database: Path, work: Callable[[SqliteLedger], Awaitable[Answer]
         async with SqliteLedger(database) as ledger:
             return await work(ledger)
 
+    existing(database)
+    return asyncio.run(run())
+
+
+def existing(database: Path) -> Path:
+    """The installation's file. Raises `StorageError` when there is none: nothing makes one by asking."""
     if not database.exists():
         raise StorageError(f"{database}: there is no database")
-    return asyncio.run(run())
+    return database

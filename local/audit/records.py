@@ -11,6 +11,7 @@ from assay.adapters.sqlite.audit import find_records
 from assay.audit.reading import Record, parse, read_record
 from assay.errors import StorageError
 from local.embedded import Places
+from local.ledger import existing
 
 
 def find(places: Places, id: str, client: str | None, kind: str | None = None) -> Record:  # noqa: A002
@@ -18,9 +19,7 @@ def find(places: Places, id: str, client: str | None, kind: str | None = None) -
 
     `assay audit verify` proves its place. Raises `AssayError`.
     """
-    if not places.database.exists():
-        raise StorageError(f"{places.data}: no database")
-    found = find_records(places.database, id)
+    found = find_records(existing(places.database), id)
     matching = [record for record in found if client in (None, record.client_id) and kind in (None, record.kind)]
     if not matching:
         raise StorageError(f"{id}: not in the audit log")

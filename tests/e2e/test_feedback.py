@@ -78,6 +78,7 @@ def test_who_may_not_and_what_is_no_file(server: Service, tmp_path: Path) -> Non
 
 def test_rules_and_backtest_learn_from_labels(client: httpx.Client, server: Service, tmp_path: Path) -> None:
     blocked = [scored(client, "score_blocked.json", account_id=f"acct-rules-{n}") for n in range(2)]
+    scored(client)  # of which nobody says anything
     for transaction, label in zip(blocked, ("fraud_confirmed", "false_positive"), strict=True):
         assert client.post("/feedback", json={"transaction_id": transaction, "label": label}).status_code == 200
     state.drained(server.data)
@@ -101,9 +102,10 @@ def test_rules_and_backtest_learn_from_labels(client: httpx.Client, server: Serv
     assert result["declines"]["gained_approved"] is not None
     people = CliRunner().invoke(app, ["backtest", str(rules), "--against", str(server.data)])
     assert people.exit_code == 0 and "everything" in people.stdout
-    rules.write_text("version: 1\n")
-    broken = CliRunner().invoke(app, ["backtest", str(rules), "--against", str(server.data)])
-    assert (broken.exit_code, "rules.yaml" in broken.output) == (1, True)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("version: 1\n")
+    broken = CliRunner().invoke(app, ["backtest", str(mine), "--against", str(server.data)])
+    assert broken.exit_code == 1 and "mine.yaml: " in broken.output and "rules.yaml" not in broken.output
 
 
 @pytest.mark.parametrize(
