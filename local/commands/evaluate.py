@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from local.commands.options import AsJson, DataDir, ModelsDir, clear_errors
+from local.commands.options import AsJson, DataDir, ModelsDir, Seed, clear_errors
 from local.embedded import MODELS, Places
 
 app = typer.Typer(help="Evaluate, on public data or a simulated bank.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def handbook(
         typer.Option(help="Folder of the Handbook's data; else ASSAY_DATA_DIR, else fetched.", file_okay=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for handbook.json and handbook.md.")] = Path("var/evaluation"),
-    seed: Annotated[int, typer.Option(help="Same seed, same figures.")] = 7,
+    seed: Seed = 7,
     as_json: AsJson = False,
 ) -> None:
     """The Fraud Detection Handbook: published rows, then ours. Example: assay evaluate handbook --published"""
@@ -40,12 +40,12 @@ def handbook(
 def simulator(
     customers: Annotated[int, typer.Option(help="Size of the simulated bank.", min=50)] = 1_500,
     days: Annotated[int, typer.Option(help="Length of its history; the last 40 % are judged.", min=20)] = 90,
-    seed: Annotated[int, typer.Option(help="Not the one the champion was trained with.")] = 11,
+    seed: Seed = 11,
     data_dir: DataDir = Path("var"),
     models: ModelsDir = MODELS,
     as_json: AsJson = False,
 ) -> None:
-    """The champion on a simulated bank it never saw. Example: assay evaluate simulator --seed 12"""
+    """The champion on a simulated bank of another seed than its own. Example: assay evaluate simulator --seed 12"""
     from local.simulator_report import run
     from training.simulator import NO_SHIFT
 

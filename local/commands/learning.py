@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from local.commands.options import clear_errors
+from local.commands.options import Seed, clear_errors
 
 app = typer.Typer()
 
 
 @app.command()
 def train(
-    seed: Annotated[int, typer.Option(help="Same seed and data, same release.")] = 7,
+    seed: Seed = 7,
     data: Annotated[
         Path | None, typer.Option(help="Labelled transactions, CSV or Parquet, in place of a simulated bank.")
     ] = None,

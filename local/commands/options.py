@@ -21,6 +21,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program."
 
 Client = Annotated[str | None, typer.Option(help="The client that sent it, when several used this id.")]
 
+Seed = Annotated[int, typer.Option(help="Same seed and data, same result.", min=0, max=10**9)]
+
 OnAws = Annotated[str | None, typer.Option(help="Of an installation on AWS: see its stack's outputs.")]
 
 

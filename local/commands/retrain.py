@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from local.commands.options import AsJson, DataDir, ModelsDir, clear_errors
+from local.commands.options import AsJson, DataDir, ModelsDir, Seed, clear_errors
 from local.embedded import MODELS, Places
 
 app = typer.Typer(help="Train again on what was learnt since; a gate decides whether it is better.")
@@ -23,7 +23,7 @@ def retrain(
         bool,
         typer.Option("--if-needed", help="Only when drift, new labels or age call for it; rolls back a bad champion."),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Same seed and history, same release.")] = 7,
+    seed: Seed = 7,
     as_json: AsJson = False,
 ) -> None:
     """Make a challenger of history and labels, let the gate judge it. Example: assay retrain --if-needed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from local.commands.options import AsJson, DataDir, ModelsDir, clear_errors
+from local.commands.options import AsJson, DataDir, ModelsDir, Seed, clear_errors
 from local.embedded import MODELS, Places
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def simulate(
     ] = False,
     customers: Annotated[int, typer.Option(help="Size of the bank.", min=50, max=10_000_000)] = 1_000,
     days: Annotated[int, typer.Option(help="Length of the history.", min=1, max=36_500)] = 60,
-    seed: Annotated[int, typer.Option(help="Same seed, same events.")] = 11,
+    seed: Seed = 11,
     shift: Annotated[
         list[str] | None,
         typer.Option(help="Plant a drift: STORY=2.0 (told as much more often) or amounts=1.5; repeat for more."),
