@@ -17,6 +17,7 @@ from assay.features.rates import Rates
 from assay.labels.records import Label
 from assay.release import Release
 from assay.rules.ruleset import FILE, RuleSet
+from local.console import wide_console
 from local.embedded import Places
 from local.history import scored_table
 from local.labels import labels_table
@@ -37,7 +38,6 @@ MEANINGS = {
     **dict.fromkeys(("1", "1.0", "true", Label.FRAUD_CONFIRMED.value), True),
     **dict.fromkeys(("0", "0.0", "false", Label.FALSE_POSITIVE.value, Label.LEGITIMATE.value), False),
 }
-WIDE = 110
 UNKNOWN = ("", Label.INCONCLUSIVE.value)
 
 
@@ -135,7 +135,7 @@ def _read_rules(path: Path) -> RuleSet:
 
 def print_backtest(found: Backtest) -> None:
     """What changes, all rules together (with amounts, in the base currency) and one by one."""
-    console = Console(width=max(WIDE, Console().width))  # a narrow terminal wraps lines; nothing is cut
+    console = wide_console()
     told = ", ".join(f"{getattr(found.labelled, kind).transactions:,} {kind}" for kind in Hits.model_fields)
     console.print(f"{found.rows:,} transactions: {told}")
     together = _table("all together", "", "fraud", "legitimate", "unknown", "precision")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from assay.intelligence.drift_report import DriftReport, Level, Measurement
+from local.console import wide_console
 
 SHOWN = 40
 COLOURS = {Level.ALARM: "red", Level.WARNING: "yellow", Level.OK: "green"}
@@ -13,10 +13,11 @@ COLOURS = {Level.ALARM: "red", Level.WARNING: "yellow", Level.OK: "green"}
 
 def show(report: DriftReport) -> None:
     """As a table, gravest first."""
-    console = Console()
+    console = wide_console()
     grave = [one for one in report.measurements if one.level is not Level.OK]
     shown = grave[:SHOWN] or report.measurements[:10]
-    columns = ("level", "what", "measure", "value", "before", "now", "window", "against", "segment", "events")
+    names = ("level", "what", "measure", "value", "before", "now", "window", "against", "segment", "events")
+    columns = (Column(name, overflow="fold") for name in names)
     table = Table(*columns, title=f"Drift at {report.at:%Y-%m-%d %H:%M} UTC, release {report.release}")
     for one in shown:
         table.add_row(*_cells(one))

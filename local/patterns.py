@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
 from assay.intelligence.patterns_report import Growth, PatternReport
+from local.console import wide_console
 
 SHOWN = 10
 
 
 def show(report: PatternReport) -> None:
     """As tables, emerging ones first."""
-    console = Console()
+    console = wide_console()
     meaning = "confirmed as fraud" if report.based_on == "labels" else "declined: too few frauds are confirmed yet"
     console.print(
         f"{report.events:,} events in {report.window_days} days to {report.at:%Y-%m-%d %H:%M} UTC,"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
 from functions.post_auth_intelligence.rule_feedback import RuleFeedback
-
-WIDE = 110
+from local.console import wide_console
 
 
 def print_rules(report: RuleFeedback) -> None:
     """One table for the rules, one for the thresholds of the score."""
-    console = Console(width=max(WIDE, Console().width))  # a narrow terminal wraps lines; nothing is cut
+    console = wide_console()
     console.print(f"{report.labelled} labelled: {report.frauds} fraud, {report.legitimate} legitimate")
     rules = _table("rule", "fired", "frauds", "false positives", "precision", "recall", "only this rule")
     for row in report.rules:

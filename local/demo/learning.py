@@ -36,6 +36,7 @@ from assay.release.manifest import FILES, ManifestBody
 from assay.release.registry import set_champion
 from assay.release.store import write_release
 from functions.trainer.golden import freeze_simulated
+from local.console import wide_console
 from local.demo.backfill import Filled, fill, label
 from local.embedded import Places, open_champion
 from local.looks import drift, labels_of, record
@@ -120,7 +121,7 @@ class Protocol:
 
 def run(size: Size | None = None) -> int:
     """Prints what happens; 0 when everything was as it must be, else 1."""
-    console = Console(width=max(100, Console().width))
+    console = wide_console()
     protocol = Protocol(console)
     with tempfile.TemporaryDirectory(prefix="assay-learning-") as folder:
         _Demo(Places(Path(folder) / "data", Path(folder) / "models"), size or Size(), protocol).run()

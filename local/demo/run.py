@@ -10,6 +10,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from local.console import wide_console
 from local.demo.actions import show_actions
 from local.demo.samples import score_samples
 from local.demo.stream import Outcome, Scored, notable, score_stream
@@ -22,7 +23,7 @@ TOKEN_LIFE_S = 3600
 
 def run(transactions: int) -> int:
     """Prints what happens; returns 0 when everything was as it must be, else 1."""
-    console = Console(width=max(100, Console().width))
+    console = wide_console()
     with tempfile.TemporaryDirectory(prefix="assay-demo-") as folder:
         data = Path(folder)
         headers = {"Authorization": f"Bearer {mint(data / 'keys', 'demo', SCOPES, TOKEN_LIFE_S)}"}
