@@ -100,6 +100,8 @@ def _send(
 ) -> None:
     from local.simulated_traffic import Plan, past_events, send
 
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"--url {url}: neither http:// nor https://")
     if not token:
         raise typer.BadParameter("--url needs --token or ASSAY_TOKEN: assay token prints one")
     summary = send(Plan(url, token, rate, duration, labels), past_events(*bank)).summary()

@@ -1,4 +1,4 @@
-"""A seed that a library would refuse in the middle of the work is refused before it."""
+"""What would fail in the middle of the work is refused before it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ def test_a_seed_out_of_range_is_refused(command: str, seed: str) -> None:
     refused = CliRunner().invoke(app, [*command.split(), "--seed", seed])
     assert refused.exit_code == 2
     assert "'--seed'" in refused.output
+
+
+@pytest.mark.parametrize("url", ["garbage", "localhost:8080", "ftp://127.0.0.1"])
+def test_a_server_that_cannot_be_asked_is_refused(url: str) -> None:
+    refused = CliRunner().invoke(app, ["simulate", "--url", url, "--token", "t"])
+    assert refused.exit_code == 2
+    assert "--url" in refused.output
