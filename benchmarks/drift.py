@@ -36,8 +36,8 @@ from functions.intelligence import patterns
 from functions.intelligence.drift_cells import step_end
 from functions.intelligence.drift_check import DriftCheck, crossing, policy_of
 from functions.intelligence.looking import read
-from local.embedded import Places
 from local.history import history_of, scored_table
+from local.places import Places
 
 FIRST_DAY, CHANGE_DAY = 104, 150
 """Of the simulation. Training ended before the first; looks begin with the change."""

@@ -39,8 +39,8 @@ from benchmarks.outcome import Outcome, generate
 from benchmarks.processes import HOST, settle, stop_on_terminate
 from benchmarks.timing import median, percentile, tidy
 from local import tokens
-from local.embedded import Places
 from local.identity import create_admin
+from local.places import Places
 
 GROUP = "identity"
 PEOPLE = 60

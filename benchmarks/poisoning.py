@@ -30,8 +30,9 @@ from benchmarks import machine, poisoning_report
 from benchmarks.poisoning_models import Anomalies, Challenger, learn
 from benchmarks.poisons import POISONS, TRIGGER_AMOUNT, Bank, labelled
 from functions.trainer import golden
+from local.champion import open_champion
 from local.demo.learning import NEW, NewStories, Size
-from local.embedded import Places, open_champion
+from local.places import Places
 from training import simulator
 from training.champion import ReleaseScorer
 from training.costs import Costs

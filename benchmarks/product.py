@@ -21,7 +21,9 @@ from assay.release import Release
 from benchmarks.machine import ROOT
 from benchmarks.processes import HOST, free_port, running, wait_ready
 from functions.orchestrator.intake import read_transaction
-from local.embedded import Places, inline_stages, open_champion
+from local.champion import open_champion
+from local.inline_stages import inline_stages
+from local.places import Places
 
 TOKEN_SECONDS = 3600
 

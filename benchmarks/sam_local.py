@@ -22,7 +22,7 @@ from benchmarks.machine import ROOT, describe
 from benchmarks.processes import free_port
 from local import tokens
 from local.aws.stack import Choices, LocalAws, local_aws
-from local.embedded import Places
+from local.places import Places
 
 RESULT = ROOT / "benchmarks" / "results" / "sam_local.md"
 STAGES = ("rules_engine", "models", "decision_engine")

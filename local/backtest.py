@@ -18,9 +18,9 @@ from assay.labels.records import Label
 from assay.release import Release
 from assay.rules.ruleset import FILE, RuleSet
 from local.console import wide_console
-from local.embedded import Places
 from local.history import scored_table
 from local.labels import labels_table
+from local.places import Places
 from local.replay.mapping import resolve
 from training.backtest import LABEL, Backtest, BacktestError, Change, Count, Hits, backtest, needed
 from training.command import COLUMNS, ShownProgress

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from assay.adapters.sqlite import schema
 from assay.errors import AssayError
 from functions.geoip.bootstrap import open_database
-from local.embedded import Places, open_champion
+from local.champion import open_champion
+from local.places import Places
 
 SMALLEST_SQLITE = (3, 35, 0)  # RETURNING, upserts and partial indexes as the store uses them
 

@@ -6,12 +6,10 @@ import fcntl
 import logging
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.applications import Starlette
 
-from assay import stages
 from assay.adapters.local.archive import FolderArchive
 from assay.adapters.local.installation_key import installation_key
 from assay.adapters.sqlite.audit import SqliteAuditAnchorStore
@@ -26,124 +24,38 @@ from assay.identity.access import Access
 from assay.ports import Consumer
 from assay.release import Release
 from assay.release.files import sync_folder
-from assay.release.folder import FolderRegistry
-from assay.release.registry import open_named, pointer
 from assay.stage_client import StageClient, Transport
 from assay.stages import Handler
 from functions.action_layer import app as action_layer_app
 from functions.alerts import app as alerts_app
-from functions.alerts.bootstrap import SENDER, open_mailer
+from functions.alerts.bootstrap import open_mailer
 from functions.audit_log import app as audit_app
 from functions.audit_log import bootstrap as audit_log
-from functions.autoencoder import bootstrap as autoencoder
 from functions.challenges.bootstrap import open_sender
-from functions.decision_engine import bootstrap as decision_engine
 from functions.geoip import bootstrap as geoip
-from functions.isolation_forest import bootstrap as isolation_forest
 from functions.orchestrator.app import Api, routes
 from functions.orchestrator.pipeline import Pipeline, Settings
 from functions.post_auth_intelligence import app as intelligence_app
 from functions.post_auth_intelligence import bootstrap as post_auth_intelligence
-from functions.rules_engine import bootstrap as rules_engine
 from functions.users.app import routes as user_routes
-from functions.xgboost_classifier import bootstrap as xgboost_classifier
 from local import identity, tokens
 from local.actions import Actions
 from local.alerts import Alerts, read_config
 from local.challenges import Challenges
+from local.champion import open_champion
 from local.client_events import ClientEvents
+from local.inline_stages import inline_stages
 from local.intelligence import Intelligence
 from local.labels import Labels
+from local.places import MODELS, Places
 from local.relay import Relay
-from local.releases import Releases, trusted_keys
+from local.releases import Releases
 
 log = logging.getLogger(__name__)
 AUDIT_IDLE_S = 1.0
 """Between batches when there is little to record: an object of the log is written once, so small ones stay small."""
 SELDOM_IDLE_S = 1.0
 """Nearly every event alerts nobody, labels nothing, ends no challenge: they are passed over together."""
-MODELS = Path(__file__).resolve().parents[1] / "models"
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the embedded installation keeps things."""
-
-    data: Path
-    models: Path = MODELS
-    geoip: Path | None = None
-    """A database in MaxMind's format; the packaged one, when none is named."""
-    alerts: Path | None = None
-    """alerts.yaml; when none is named, that of the data folder, or else the default."""
-    mail: str = ""
-    """`smtp://host:port` or a folder; the mailbox folder when empty."""
-    mail_from: str = SENDER
-    mail_password: str = field(default="", repr=False)
-    address: str = "http://127.0.0.1:8080"
-    """Where links of the default alerts lead."""
-    card_management: str = ""
-    """URL of the bank's card system; the folder of card orders when empty."""
-    card_secret: Path | None = None
-    """File of what orders to a URL are signed with."""
-    allow_local_webhooks: bool = False
-    """Whether webhooks of clients may be on private addresses, and without TLS."""
-
-    @property
-    def keys(self) -> Path:
-        """Signing keys of this installation."""
-        return self.data / "keys"
-
-    @property
-    def database(self) -> Path:
-        """Everything but the audit log."""
-        return self.data / "assay.db"
-
-    @property
-    def audit(self) -> Path:
-        """The audit log; its anchor is in the database."""
-        return self.data / "audit"
-
-    @property
-    def mailbox(self) -> Path:
-        """Mails, when no mail server is named."""
-        return self.data / "mailbox"
-
-    @property
-    def card_orders(self) -> Path:
-        """Orders for card management, when no URL is named."""
-        return self.data / "card-management"
-
-    @property
-    def codes(self) -> str:
-        """Where one-time codes go: by the mail server when one is named, else a folder beside the mails."""
-        return self.mail if "://" in self.mail else str(Path(self.mail or self.mailbox) / "codes")
-
-    @property
-    def release_key(self) -> Path:
-        """What releases are signed with here; the public half is beside it as `.pub`."""
-        return self.keys / "release.pem"
-
-    @property
-    def releases(self) -> Path:
-        """The release registry."""
-        return self.models / "releases"
-
-
-def open_champion(places: Places) -> Release:
-    """The release that decides. Raises `ReleaseError` with the reason when it must not be served."""
-    registry = FolderRegistry(places.releases)
-    return open_named(registry, pointer(registry), trusted_keys(places))
-
-
-def inline_stages(release: Release) -> dict[str, Handler]:
-    """Every stage of the release, in this process."""
-    return {
-        stages.RULES_ENGINE.name: rules_engine.build(release).evaluate,
-        stages.ISOLATION_FOREST.name: isolation_forest.build(release).score,
-        stages.AUTOENCODER.name: autoencoder.build(release).score,
-        stages.XGBOOST_CLASSIFIER.name: xgboost_classifier.build(release).score,
-        stages.DECISION_ENGINE.name: decision_engine.build(release).decide,
-    }
 
 
 class Embedded:

@@ -10,7 +10,7 @@ from assay.texts import plain_value
 from local.audit.records import find
 from local.audit.redecide import recorded_release
 from local.counterfactual import Counterfactual, Counterfactuals
-from local.embedded import Places
+from local.places import Places
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from assay.intelligence.scored_history import ScoredHistory, archived_history, d
 from assay.intelligence.scored_table import COLUMNS, IDENTITY, decode, empty
 
 if TYPE_CHECKING:
-    from local.embedded import Places
+    from local.places import Places
 
 Source: TypeAlias = "Places | str"
 """The embedded installation, or the location of an archive: `s3://bucket/prefix`, or a folder."""

@@ -34,7 +34,7 @@ from functions.users.contracts import NewClient, Registration
 from local import tokens
 
 if TYPE_CHECKING:
-    from local.embedded import Places
+    from local.places import Places
 
 PAGE = 100
 SETTLED_S = 0.05

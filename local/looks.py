@@ -26,7 +26,7 @@ from local.labels import labels_table
 from local.ledger import with_ledger
 
 if TYPE_CHECKING:
-    from local.embedded import Places
+    from local.places import Places
 
 FILE = pl.Schema({name: SCHEMA[name] for name in ("client_id", "transaction_id", "label", "labelled_at")})
 """Columns of a file of labels."""

@@ -17,8 +17,10 @@ from assay.release.served import open_registry
 from assay.release.store import Release
 from assay.release.telling import moved
 from functions.orchestrator.pipeline import Settings
-from local.embedded import Places, inline_stages
-from local.releases import tell, trusted_keys
+from local.champion import trusted_keys
+from local.inline_stages import inline_stages
+from local.places import Places
+from local.releases import tell
 
 
 @dataclass(frozen=True, slots=True)

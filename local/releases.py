@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, MutableMapping
 from functools import partial
-from typing import TYPE_CHECKING
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.adapters.sqlite.releases import announce
-from assay.release import load_trusted_keys
 from assay.release.champion import Champion
 from assay.release.folder import FolderRegistry
 from assay.release.pointer import Move
@@ -19,9 +15,8 @@ from assay.release.store import Release
 from assay.stage_client import StageClient
 from functions.orchestrator.pipeline import Pipeline, Settings
 from local.background import Periodic
-
-if TYPE_CHECKING:
-    from local.embedded import Places
+from local.champion import trusted_keys
+from local.places import Places
 
 LOOK_EVERY_S = 1.0
 TOLD = 2
@@ -58,11 +53,6 @@ class Releases:
         pointer = await asyncio.to_thread(self.champion.look)
         if pointer is not None:
             await announce(self._ledger, reversed(pointer.moves[:TOLD]))
-
-
-def trusted_keys(places: Places) -> list[Ed25519PublicKey]:
-    """Whom this installation trusts: the keys beside the registry, and its own."""
-    return load_trusted_keys(places.models / "keys", places.keys)
 
 
 async def tell(places: Places, moves: Iterable[Move]) -> None:

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import uvicorn
 import uvloop
 
-from local.embedded import Embedded, Places
+from local.embedded import Embedded
+from local.places import Places
 
 GRACE_S = 10
 BACKLOG = 2048

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from assay.errors import AssayError
 from assay.features.rates import Rates
-from local.embedded import Places, open_champion
+from local.champion import open_champion
+from local.places import Places
 from training.champion import evaluate_table
 from training.report import number, percent, ranked_row
 from training.simulator import START, Shift, simulate

@@ -9,15 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from assay.errors import AssayError
 from assay.features.rates import Rates
-from training.rows import LATEST, BadRow, ColumnMapping, LabelledTransaction, RowParser
+from training.rows import LATEST, BadRow, ColumnMapping, DatasetError, LabelledTransaction, RowParser
 
 __all__ = ["HANDBOOK", "BadRow", "ColumnMapping", "DatasetError", "LabelledTransaction", "read_transactions"]
-
-
-class DatasetError(AssayError):
-    """A file that cannot be read as transactions at all. The message names what is missing."""
 
 
 UNKNOWN = {"currency": "EUR", "channel": "unknown", "auth_method": "unknown"}
@@ -45,7 +40,8 @@ def read_transactions(
 
     An amount in a currency without a rate is unknown, not bad.
     The file must be in time order: a row that goes back in time is a bad row. `sort=True` reads it whole and sorts.
-    Raises DatasetError when the file cannot be opened, is neither .csv nor .parquet, or lacks a mapped column.
+    Raises DatasetError when the file cannot be opened, is neither .csv nor .parquet, or lacks a mapped column; also
+    when a constant of the mapping cannot be used.
     """
     parse = RowParser(mapping, rates)
     parsed = (parse.row(line, values) for line, values in _rows(path, list(mapping.columns().values()), batch))

@@ -27,7 +27,7 @@ from local.aws.moto_server import moto, one_at_a_time, serving
 from local.aws.publish import publish_all
 from local.aws.resources import CREDENTIALS, Resources, client
 from local.aws.template import Template
-from local.embedded import Places
+from local.places import Places
 
 ORCHESTRATOR = "OrchestratorFunction"
 DEADLINE_MS = "5000"

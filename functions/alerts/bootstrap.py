@@ -14,8 +14,6 @@ from assay.alerts.records import MAIL
 from functions.alerts.channels import Channel, Mails, WebhookCalls
 from functions.alerts.mails import Writer
 
-SENDER = "assay@localhost"
-
 
 class Settings(assay.settings.AccessSettings):
     """What the environment says, on AWS."""

@@ -10,7 +10,7 @@ from assay.adapters.sqlite.audit import read_anchor
 from assay.audit.verification import ReadAnchor
 from assay.errors import StorageError
 from assay.ports import AuditAnchor
-from local.embedded import Places
+from local.places import Places
 
 S3 = "s3://"
 

@@ -10,8 +10,8 @@ from assay.adapters.local.archive import FolderArchive
 from assay.adapters.sqlite.audit import find_records
 from assay.audit.reading import Record, parse, read_record
 from assay.errors import StorageError
-from local.embedded import Places
 from local.ledger import existing
+from local.places import Places
 
 
 def find(places: Places, id: str, client: str | None, kind: str | None = None) -> Record:  # noqa: A002

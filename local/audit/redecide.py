@@ -30,7 +30,8 @@ from functions.orchestrator.case import DENY_LIST, PROFILE
 from functions.orchestrator.intake import Submission, read_transaction
 from functions.orchestrator.pipeline import Pipeline, Settings
 from local.audit.records import find
-from local.embedded import Places, inline_stages
+from local.inline_stages import inline_stages
+from local.places import Places
 
 PATIENT_MS = 60_000
 """The deadline of then was part of what happened, and `degraded` says how it went."""

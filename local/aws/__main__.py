@@ -13,7 +13,7 @@ from types import FrameType
 from assay.errors import AssayError
 from local import tokens
 from local.aws.stack import ROOT, Choices, LocalAws, local_aws
-from local.embedded import Places
+from local.places import Places
 
 TOKEN_S = 3600
 

@@ -11,7 +11,7 @@ from assay.release.registry import champion
 from local import tokens
 from local.aws.errors import TemplateError
 from local.aws.resources import Client, client
-from local.embedded import Places
+from local.places import Places
 
 SECRETS_MANAGER = "secretsmanager:"
 ALERTS = """\

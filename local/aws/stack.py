@@ -25,7 +25,7 @@ from local.aws.publish import publish_all, release_key
 from local.aws.resources import CREDENTIALS, Client, Physical, Resources, client
 from local.aws.sam import Sam
 from local.aws.template import ACCOUNT, REGION, Template
-from local.embedded import Places
+from local.places import Places
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"

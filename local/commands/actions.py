@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from local.commands.options import DataDir, OnAws, all_or_none, clear_errors
-from local.embedded import Places
+from local.places import Places
 
 app = typer.Typer(help="What follows a decline: frozen accounts, orders for card management.", no_args_is_help=True)
 

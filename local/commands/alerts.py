@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from local.champion import open_champion
 from local.commands.options import DataDir, ModelsDir, clear_errors
-from local.embedded import MODELS, Places, open_champion
+from local.places import MODELS, Places
 
 app = typer.Typer(help="Alerts: who is told of what.", no_args_is_help=True)
 

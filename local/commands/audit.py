@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from local.commands.options import AsJson, Client, DataDir, clear_errors
-from local.embedded import Places
+from local.places import Places
 
 app = typer.Typer(help="The audit log: every decision, in a hash chain.", no_args_is_help=True)
 

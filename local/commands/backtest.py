@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from local.commands.options import AsJson, ModelsDir, clear_errors
-from local.embedded import MODELS, Places
+from local.places import MODELS, Places
 
 app = typer.Typer()
 
@@ -37,7 +37,7 @@ def backtest(
     Example: assay backtest rules.yaml --against var
     """
     from local.backtest import print_backtest, run
-    from local.embedded import open_champion
+    from local.champion import open_champion
 
     with clear_errors():
         release = open_champion(Places(Path("var"), models))

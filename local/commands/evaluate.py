@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from local.commands.options import AsJson, DataDir, ModelsDir, Seed, clear_errors
-from local.embedded import MODELS, Places
+from local.places import MODELS, Places
 
 app = typer.Typer(help="Evaluate, on public data or a simulated bank.", no_args_is_help=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from local.commands.options import DataDir, clear_errors
-from local.embedded import Places
+from local.places import Places
 
 app = typer.Typer(help="Events that clients are told of: their feeds and webhooks.", no_args_is_help=True)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from local.commands.options import AsJson, Client, DataDir, ModelsDir, clear_errors
-from local.embedded import MODELS, Places
+from local.places import MODELS, Places
 
 app = typer.Typer()
 

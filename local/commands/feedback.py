@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from local.commands.options import AsJson, DataDir, ModelsDir, clear_errors
-from local.embedded import MODELS, Places
+from local.places import MODELS, Places
 
 app = typer.Typer(help="What transactions turned out to be, and what that says of the rules.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def feedback_import(
 
     Example: assay feedback import labels.csv --as ana@bank.example
     """
-    from local.embedded import open_champion
+    from local.champion import open_champion
     from local.labels import import_file
 
     with clear_errors():

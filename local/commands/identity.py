@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from local.commands.options import DataDir, OnAws, all_or_none, clear_errors
-from local.embedded import Places
+from local.places import Places
 
 users = typer.Typer(help="Users: persons who log in.", no_args_is_help=True)
 clients = typer.Typer(help="Service clients: programs that get tokens by a secret.", no_args_is_help=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from local.champion import open_champion
 from local.commands.options import AsJson, DataDir, ModelsDir, clear_errors
-from local.embedded import MODELS, Places, open_champion
+from local.places import MODELS, Places
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from local.commands.options import AsJson, DataDir, ModelsDir, OnAws, clear_errors
-from local.embedded import MODELS, Places
+from local.places import MODELS, Places
 
 if TYPE_CHECKING:
     from assay.release.pointer import Move
@@ -82,7 +82,7 @@ def release_verify(
 ) -> None:
     """Check signature and hashes of a release. Example: assay release verify models/releases/2026.11.1"""
     from assay.release import open_release
-    from local.releases import trusted_keys
+    from local.champion import trusted_keys
 
     with clear_errors():
         release = open_release(folder, trusted_keys(Places(data_dir, models)))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from local.commands.options import AsJson, DataDir, ModelsDir, Seed, clear_errors
-from local.embedded import MODELS, Places
+from local.places import MODELS, Places
 
 app = typer.Typer(help="Train again on what was learnt since; a gate decides whether it is better.")
 
@@ -81,7 +81,7 @@ def golden(
 ) -> None:
     """Freeze the golden set, which judges every challenger. Example: assay retrain golden --until 2026-10-01"""
     from functions.trainer.golden import freeze_history, freeze_simulated, require_none
-    from local.embedded import open_champion
+    from local.champion import open_champion
     from local.retraining.installation import Embedded
 
     with clear_errors():

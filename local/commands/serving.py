@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from functions.alerts.bootstrap import SENDER
 from local.commands.options import DataDir, ModelsDir, clear_errors
-from local.embedded import MODELS, Places
+from local.places import MODELS, SENDER, Places
 
 GeoIp = Annotated[
     Path | None,

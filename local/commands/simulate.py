@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from local.commands.options import AsJson, DataDir, ModelsDir, Seed, clear_errors
-from local.embedded import MODELS, Places
+from local.places import MODELS, Places
 
 if TYPE_CHECKING:
     from training.simulator import Shift

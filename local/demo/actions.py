@@ -16,7 +16,7 @@ from rich.table import Table
 from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.identity.scopes import Role, scopes_of
 from local.demo.samples import EVENTS
-from local.embedded import Places
+from local.places import Places
 from local.tokens import issuer
 
 PATIENCE_S = 30.0

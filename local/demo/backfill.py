@@ -29,7 +29,7 @@ from assay.policy import Policy
 from assay.release import Release
 from functions.post_auth_intelligence.events import read_recorded
 from functions.post_auth_intelligence.feedback import Feedback, Sender
-from local.embedded import Places
+from local.places import Places
 from local.replay.scoring import BatchScorer, Row
 from training.simulator import (
     Event,

@@ -36,12 +36,12 @@ from assay.release.manifest import FILES, ManifestBody
 from assay.release.registry import set_champion
 from assay.release.store import write_release
 from functions.trainer.golden import freeze_simulated
+from local.champion import open_champion, trusted_keys
 from local.console import wide_console
 from local.demo.backfill import Filled, fill, label
-from local.embedded import Places, open_champion
 from local.looks import drift, labels_of, record
+from local.places import Places
 from local.registry import RegistryCommands
-from local.releases import trusted_keys
 from local.retraining.installation import Embedded
 from local.server_process import running_server
 from local.tokens import SCOPES, mint

@@ -14,7 +14,7 @@ from local.console import wide_console
 from local.demo.actions import show_actions
 from local.demo.samples import score_samples
 from local.demo.stream import Outcome, Scored, notable, score_stream
-from local.embedded import Places
+from local.places import Places
 from local.server_process import running_server
 from local.tokens import SCOPES, mint
 

@@ -23,7 +23,8 @@ from rich.table import Table
 from assay.features.profile import Profile
 from assay.features.rates import Rates
 from assay.features.transaction import MONEY_SCALE
-from local.embedded import Places, open_champion
+from local.champion import open_champion
+from local.places import Places
 from local.replay.mapping import resolve
 from local.replay.scorer_process import open_scorer, score
 from local.replay.scoring import Row

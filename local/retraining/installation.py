@@ -25,12 +25,13 @@ from assay.release.pointer import Move
 from assay.release.registry import Keys
 from assay.schemas.event import Event
 from functions.trainer.installation import RetrainingError
-from local.embedded import Places
+from local.champion import trusted_keys
 from local.history import decided_by, newest, scored_table
 from local.labels import labels_table
 from local.ledger import with_ledger
+from local.places import Places
 from local.registry import servable
-from local.releases import tell, trusted_keys
+from local.releases import tell
 from training.retraining import golden
 from training.retraining.golden import Sealed
 

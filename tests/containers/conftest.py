@@ -15,7 +15,7 @@ import pytest
 from local.aws import docker
 from local.aws.processes import free_port
 from local.aws.stack import Choices, LocalAws, local_aws
-from local.embedded import Places
+from local.places import Places
 from tests.containers.installation import client_of
 from tests.harness import card_system
 from tests.harness.card_system import CardSystem

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from local.cli import app
-from local.embedded import Places
 from local.identity import create_admin
+from local.places import Places
 from tests.harness import problems, state
 from tests.harness.service import EVENTS, JSON, Service
 

@@ -21,7 +21,7 @@ from assay.release import load_trusted_keys
 from assay.release.folder import FolderRegistry
 from assay.release.registry import promote, roll_back
 from local.cli import app
-from local.embedded import MODELS
+from local.places import MODELS
 from tests.harness import state
 from tests.harness.releases import copied_models, packaged, stricter, write_variant
 from tests.harness.service import EVENTS, Service, running_service

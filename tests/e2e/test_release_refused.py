@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from assay.errors import ReleaseError
-from local.embedded import MODELS, Embedded, Places
+from local.embedded import Embedded
+from local.places import MODELS, Places
 
 
 @pytest.fixture

@@ -17,7 +17,10 @@ import httpx
 from assay.errors import StageFailed, StageUnavailable
 from assay.schemas.base import Contract
 from assay.stages import Stage
-from local.embedded import Embedded, Places, inline_stages, open_champion
+from local.champion import open_champion
+from local.embedded import Embedded
+from local.inline_stages import inline_stages
+from local.places import Places
 from local.tokens import SCOPES, mint
 from tests.harness.service import EVENTS
 

@@ -16,8 +16,9 @@ import httpx
 from assay.adapters.local.signing_keys import FolderSigningKeys
 from assay.identity.scopes import CLIENT_SCOPES, Role, scopes_of
 from local import tokens
-from local.embedded import MODELS, Embedded, Places
+from local.embedded import Embedded
 from local.identity import create_admin
+from local.places import MODELS, Places
 
 PASSWORD = "correct horse battery staple"
 ADMIN = "root@bank.example"

@@ -17,7 +17,7 @@ from assay.release.keys import load_trusted_keys
 from assay.release.manifest import FILES, ManifestBody
 from assay.release.registry import open_named, pointer
 from assay.release.store import Release, write_release
-from local.embedded import MODELS
+from local.places import MODELS
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -16,8 +16,8 @@ from assay.release.folder import FolderRegistry
 from assay.release.manifest import FILES, ManifestBody
 from assay.release.registry import promote
 from assay.release.store import write_release
-from local.embedded import Places
-from local.releases import trusted_keys
+from local.champion import trusted_keys
+from local.places import Places
 from tests.harness.releases import copied_models, packaged
 from training.simulator import Event, SimulatedLabel, simulate, with_labels
 

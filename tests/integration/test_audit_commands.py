@@ -30,8 +30,10 @@ from functions.orchestrator.intake import read_transaction
 from functions.orchestrator.pipeline import Pipeline, Settings
 from local.audit.records import shown
 from local.audit.redecide import Redecider, recorded_release
+from local.champion import open_champion
 from local.cli import app
-from local.embedded import Places, inline_stages, open_champion
+from local.inline_stages import inline_stages
+from local.places import Places
 from local.relay import Relay
 from tests.harness.audit import objects
 from training.simulator import START, SimulatedTransaction, as_request, simulate

@@ -12,7 +12,8 @@ from assay.adapters.sqlite.ledger import SqliteLedger
 from assay.moments import now
 from local import actions
 from local.actions import AT_ONCE, Actions
-from local.embedded import Places, open_champion
+from local.champion import open_champion
+from local.places import Places
 from tests.harness.accounts import SECOND, scored
 
 

@@ -17,8 +17,8 @@ from assay.intelligence.scored_table import COLUMNS, decode
 from assay.labels.step_ups import StepUp, StepUpOutcome
 from assay.scored_event_archive import ScoredEventArchive
 from functions.post_auth_intelligence.events import read_recorded as read
-from local.embedded import Places
 from local.history import Source, scored_table
+from local.places import Places
 from tests.harness.service import EVENTS
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

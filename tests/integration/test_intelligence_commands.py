@@ -38,9 +38,10 @@ from functions.audit_log.recorder import read as read_entry
 from functions.intelligence.labels import labels_before
 from functions.intelligence.looking import Looker
 from functions.post_auth_intelligence.events import read_recorded as read
+from local.champion import open_champion
 from local.cli import app
-from local.embedded import MODELS, Places, open_champion
 from local.intelligence import Intelligence, run_apart
+from local.places import MODELS, Places
 from tests.harness.identity import Town, run
 from tests.harness.scored_rows import NOON, rows, with_values
 

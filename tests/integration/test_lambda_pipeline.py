@@ -34,7 +34,7 @@ from local import tokens
 from local.aws.moto_server import moto, serving
 from local.aws.publish import publish
 from local.aws.resources import CREDENTIALS, client
-from local.embedded import MODELS, Places
+from local.places import MODELS, Places
 from tests.contract.installations import AwsInstallation, run, unhurried
 from tests.harness import problems, stage_host
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2

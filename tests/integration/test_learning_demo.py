@@ -10,10 +10,11 @@ import numpy as np
 
 from assay.adapters.sqlite.schema import open_database
 from assay.features.rates import Rates
+from local.champion import open_champion
 from local.demo.backfill import fill
 from local.demo.learning import NEW, NewStories
-from local.embedded import Places, open_champion
 from local.history import scored_table
+from local.places import Places
 from tests.harness.service import running_service
 from training.simulator import (
     Event,

@@ -30,7 +30,7 @@ from local.aws.processes import Child, free_port, wait_until_open
 from local.aws.publish import publish, publish_alerts, publish_release_key, publish_signing_keys, verify_senders
 from local.aws.resources import Resources, client
 from local.aws.template import ACCOUNT, REGION, Template
-from local.embedded import Places
+from local.places import Places
 from tests.harness.waiting import WAIT_S, eventually
 
 HOST = "127.0.0.1"

@@ -23,10 +23,10 @@ from functions.trainer.installation import RetrainingError
 from functions.trainer.report import GATED, Retraining, gate_file, keep, read
 from functions.trainer.run import Retrainer
 from functions.trainer.watch import roll_back_if_worse
+from local.champion import open_champion, trusted_keys
 from local.cli import app
 from local.demo.backfill import fill, label
-from local.embedded import Places, open_champion
-from local.releases import trusted_keys
+from local.places import Places
 from local.retraining.installation import Embedded
 from tests.harness.releases import packaged
 from tests.harness.retraining import CLIENT, NOW, SMALL, START, bank, installation, write

@@ -7,8 +7,9 @@ import pytest
 
 from assay.features.catalog import NAMES
 from benchmarks.reasons import falls, rows_and_declines
+from local.champion import open_champion
 from local.counterfactual import CAUSE_OF, CAUSES, Counterfactuals
-from local.embedded import Places, open_champion
+from local.places import Places
 from local.replay.scoring import BatchScorer
 
 WANTED = 60

@@ -18,7 +18,8 @@ from assay import stages
 from assay.geoip import GEOIP
 from assay.http.lambda_events import HttpEvents
 from functions.post_auth_intelligence.events import read_recorded as read
-from local.embedded import Embedded, Places
+from local.embedded import Embedded
+from local.places import Places
 from local.tokens import SCOPES, mint
 from tests.template.apps import DEPLOYED
 from tests.template.invoke import outcome

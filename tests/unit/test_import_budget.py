@@ -102,6 +102,17 @@ def test_the_trainer_loads_what_trains_only_when_it_does() -> None:
     assert "training.command" not in loaded  # it shows progress to people: its package is in no image
 
 
+def test_the_command_loads_nothing_of_what_its_commands_do() -> None:
+    """Each command imports what it needs when it runs: the rest answers in a third of a second."""
+    assert packages_of("local.cli").isdisjoint((FOREIGN | OF_MODELS | OF_EMBEDDED | {"obstore"}) - {"typer"})
+    assert "local.embedded" not in loaded_by("local.cli")
+
+
+@pytest.mark.parametrize("module", ["local.explanation", "local.audit.redecide", "local.registry", "local.replay.run"])
+def test_what_decides_offline_does_not_load_the_server(module: str) -> None:
+    assert packages_of(module).isdisjoint({"starlette", "aiohttp", "uvicorn"})
+
+
 @pytest.mark.parametrize("stage", [*PLAIN_STAGES, "geoip"])
 def test_a_stage_without_a_model_loads_no_numpy(stage: str) -> None:
     assert "numpy" not in packages_of(f"functions.{stage}.handler")

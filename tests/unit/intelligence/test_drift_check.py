@@ -17,7 +17,8 @@ from assay.release.manifest import FILES
 from assay.schemas.event import Event
 from functions.intelligence.drift_cells import step_end
 from functions.intelligence.drift_check import DriftCheck, crossing
-from local.embedded import Places, open_champion
+from local.champion import open_champion
+from local.places import Places
 from tests.harness.scored_rows import NOON, rows, with_values
 
 AT = step_end(NOON, DriftPolicy())

@@ -21,7 +21,7 @@ from assay.moments import now
 from functions.action_layer.cards import Patience
 from local import tokens
 from local.aws import resources
-from local.embedded import MODELS
+from local.places import MODELS
 from tests.contract.faults import Faults
 from tests.contract.installations import AwsInstallation
 from tests.harness import accounts, card_system

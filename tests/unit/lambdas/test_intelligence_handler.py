@@ -16,7 +16,7 @@ from assay.intelligence.reports import DRIFT, PATTERNS
 from assay.moments import microseconds, moment, now
 from assay.scored_event_archive import ScoredEventArchive
 from functions.post_auth_intelligence.events import read_recorded
-from local.embedded import MODELS
+from local.places import MODELS
 from tests.contract.faults import Faults
 from tests.contract.installations import AwsInstallation
 from tests.harness.lambdas import close, load

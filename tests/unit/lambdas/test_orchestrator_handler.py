@@ -32,7 +32,9 @@ from functions.orchestrator.metrics import count as count_verdict
 from functions.orchestrator.pipeline import STAGES, Pipeline
 from functions.orchestrator.placement import Placement, inline_stages, parse
 from local import tokens
-from local.embedded import MODELS, Embedded, Places, open_champion
+from local.champion import open_champion
+from local.embedded import Embedded
+from local.places import MODELS, Places
 from local.tokens import SCOPES, mint
 from tests.harness import problems
 from tests.harness.http_events import FORMATS, Answer, Call, Context, Format, answer, explain, http_api_2, rest_api

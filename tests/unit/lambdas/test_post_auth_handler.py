@@ -19,7 +19,7 @@ from assay.intelligence.reports import DRIFT, PATTERNS, StoredReport
 from assay.moments import now
 from functions.post_auth_intelligence.aws import MAX_ROWS
 from local import tokens
-from local.embedded import MODELS
+from local.places import MODELS
 from tests.contract.faults import Faults
 from tests.contract.installations import AwsInstallation
 from tests.harness.http_events import Answer, Call, Context, answer, http_api_2

@@ -39,9 +39,10 @@ from functions.trainer import golden, run
 from functions.trainer.opening import open_installation
 from functions.trainer.report import GATED
 from local.aws import resources
+from local.champion import open_champion
 from local.demo.backfill import fill
-from local.embedded import Places, open_champion
 from local.history import scored_table
+from local.places import Places
 from local.retraining.installation import Embedded
 from tests.contract.installations import PATIENT_S, AwsInstallation
 from tests.contract.installations import run as complete

@@ -63,7 +63,7 @@ def test_a_csv_row_becomes_a_transaction(tmp_path):
         ("1711122912345,a,5,EUR,,0,", "time: not a finite"),
         (",a,5,EUR,,0,", "time: missing"),
         ("2026-01-02,a,5,EUR,,maybe,", "label"),
-        ("2026-01-02", "amount: missing"),
+        ("2026-01-02", "account: missing"),
     ],
 )
 def test_a_bad_row_is_reported_by_line_and_the_rest_goes_on(tmp_path, row, reason):
