@@ -12,12 +12,13 @@ from random import Random
 
 import polars as pl
 
+from assay.features.direct import Row
 from assay.features.profile import Profile
 from assay.features.rates import Rates
 from assay.features.transaction import Transaction
 from assay.intelligence.scored_table import FEATURES
 from assay.release import Release
-from local.replay.scoring import BatchScorer, Row
+from local.replay.scoring import BatchScorer
 from training.simulator import START, simulate
 from training.simulator.events import (
     MICROSECONDS,

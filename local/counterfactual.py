@@ -14,9 +14,10 @@ from typing import Any
 
 from assay.errors import AssayError
 from assay.features.catalog import NAMES
+from assay.features.direct import Row
 from assay.release import Release
 from assay.schemas.base import FeatureValue
-from local.replay.scoring import BatchScorer, Row
+from local.replay.scoring import BatchScorer
 
 Features = dict[str, FeatureValue]
 CAUSES: dict[str, tuple[str, ...]] = {

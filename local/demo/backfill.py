@@ -20,6 +20,7 @@ from assay.adapters.sqlite.labels import SqliteLabelStore, SqliteSubjects
 from assay.adapters.sqlite.ledger import INSERT_ACTIVITY, INSERT_DECISION, INSERT_LOGIN, UPSERT_DEVICE_USE, SqliteLedger
 from assay.adapters.sqlite.scored_events import SqliteScoredEventStore
 from assay.features.catalog import NAMES
+from assay.features.direct import Row
 from assay.features.profile import Profile
 from assay.features.rates import Rates
 from assay.labels.contracts import LabelRequest
@@ -30,7 +31,7 @@ from assay.release import Release
 from functions.post_auth_intelligence.events import read_recorded
 from functions.post_auth_intelligence.feedback import Feedback, Sender
 from local.places import Places
-from local.replay.scoring import BatchScorer, Row
+from local.replay.scoring import BatchScorer
 from training.simulator import (
     Event,
     SimulatedLabel,
@@ -120,7 +121,7 @@ class _Filler:
 
     def _features(self, event: SimulatedTransaction, writes: Writes) -> Row:
         transaction = as_transaction(event, self._rates)
-        features = self._profile.observe(transaction)
+        row = self._profile.row(transaction)
         self._filled.transactions += 1
         self._filled.fraud += event.label
         if event.label_time is not None:
@@ -130,7 +131,7 @@ class _Filler:
         writes.append((INSERT_ACTIVITY, (self._filled.transactions, *counted, *linked)))
         if transaction.device is not None:
             writes.append((UPSERT_DEVICE_USE, (transaction.account, transaction.device, transaction.time)))
-        return tuple(features[name] for name in NAMES)
+        return row
 
     def _login(self, event: SimulatedLogin, writes: Writes) -> None:
         login = as_seen_login(event)

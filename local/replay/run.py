@@ -7,6 +7,7 @@ serves; the other scores and decides, batch by batch.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from assay.errors import StorageError
+from assay.features.direct import Row
 from assay.features.profile import Profile
 from assay.features.rates import Rates
 from assay.features.transaction import MONEY_SCALE
@@ -27,7 +30,6 @@ from local.champion import open_champion
 from local.places import Places
 from local.replay.mapping import resolve
 from local.replay.scorer_process import open_scorer, score
-from local.replay.scoring import Row
 from training.datasets import BadRow, ColumnMapping, LabelledTransaction, read_transactions
 
 BATCH = 8_192
@@ -57,7 +59,9 @@ class Reading:
 
 
 def run(file: Path, mapping: str, out: Path, limit: int | None, places: Places, as_json: bool) -> int:
-    """Writes the verdicts to `out`, prints a summary; returns 0, or 1 when rows were bad."""
+    """Writes the verdicts to `out`, prints a summary; returns 0, or 1 when rows were bad. Raises `AssayError`."""
+    if not out.parent.is_dir():
+        raise StorageError(f"{out.parent}: no such folder")  # now, and not when all is scored
     started = time.perf_counter()
     reading = Reading()
     verdicts = replay(file, resolve(mapping, file), reading, limit, places, show=not as_json)
@@ -81,6 +85,7 @@ def replay(
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
         bar = progress.add_task("", total=limit or _rows_of(file))
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's idle threads would spin on this process's core
         with get_context("spawn").Pool(1, open_scorer, (places.models, places.keys)) as scorer:
             waiting: list[tuple[Batch, Any]] = []
             for batch in _batches(read_transactions(file, mapping, rates), reading, limit):
@@ -100,7 +105,7 @@ def _batches(source: Iterator[LabelledTransaction | BadRow], reading: Reading, l
             reading.bad.append(item)
             continue
         transaction = item.transaction
-        batch.rows.append(tuple(profile.observe(transaction).values()))
+        batch.rows.append(profile.row(transaction))
         if item.label:
             # The fraud share looks back over the label delay, so a label is never seen before it is due.
             profile.confirm_fraud(transaction)

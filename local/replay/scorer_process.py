@@ -6,9 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
+from assay.features.direct import Row
 from assay.release import load_trusted_keys, open_release
 from assay.release.registry import champion
-from local.replay.scoring import BatchScorer, Row
+from local.replay.scoring import BatchScorer
 
 _scorer: BatchScorer
 

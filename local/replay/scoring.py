@@ -9,17 +9,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.features.catalog import ALL, NAMES
+from assay.features.direct import Row
 from assay.policy import Policy
 from assay.release import Release
 from assay.release.models import load_autoencoder, load_isolation_forest, load_xgboost, vectoriser
 from assay.rules.ruleset import RuleSet
 from assay.rules.table import evaluate_table
-from assay.schemas.base import FeatureValue
 from assay.schemas.stages import RulesFlag
 from functions.decision_engine.table import BLOCKED, Evidence, Outcome, rows_1_to_6
 
-Row = tuple[FeatureValue, ...]
-"""A transaction's features, in the order of the catalogue."""
 TYPES = {feature.name: pl.String if feature.kind == "category" else pl.Float64 for feature in ALL}
 
 

@@ -120,3 +120,31 @@ def test_a_file_that_cannot_be_read_says_what_is_missing(tmp_path):
     (tmp_path / "no.parquet").write_bytes(b"not parquet")
     with pytest.raises(DatasetError, match=r"no\.parquet"):
         list(read_transactions(tmp_path / "no.parquet", HANDBOOK, RATES))
+
+
+@pytest.mark.parametrize(
+    ("constants", "reason"),
+    [
+        ({"colour": "red"}, "no field 'colour'"),
+        ({"opened": "yesterday"}, "opened: not a number"),
+        ({"balance_before": "much"}, "balance_before: not a number"),
+    ],
+)
+def test_a_constant_that_cannot_be_used_is_refused_at_once(tmp_path, constants, reason):
+    mapping = ColumnMapping(account="who", time="when", amount="much", constants=constants)
+    with pytest.raises(DatasetError, match=reason):
+        read_csv(tmp_path, "2026-01-01,a,1,EUR,,0,\n", mapping)
+
+
+def test_a_constant_is_read_as_a_column_is(tmp_path):
+    constants = {"opened": "2020-01-01", "balance_before": "10", "currency": " EUR ", "country": "DE", "label": "1"}
+    mapping = ColumnMapping(account="who", time="when", amount="much", constants=constants)
+    (row,) = read_csv(tmp_path, "2026-01-01,a,1,USD,,0,\n", mapping)
+    tx = row.transaction
+    assert (tx.opened, tx.balance_before, tx.currency) == (1_577_836_800_000_000, 100_000, "EUR")
+    assert (tx.country, tx.amount, row.label) == ("DE", 10_000, True)
+
+
+def test_times_are_exact_to_the_microsecond(tmp_path):
+    body = "2199-12-31T23:59:59.999999Z,a,1,EUR,,0,\n2199-12-31 23:59:59.999999,a,1,EUR,,0,\n"
+    assert [row.transaction.time for row in read_csv(tmp_path, body)] == [7_258_118_399_999_999] * 2

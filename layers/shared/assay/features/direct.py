@@ -7,6 +7,8 @@ from assay.features.transaction import MONEY_SCALE, Transaction
 from assay.features.windows import DAY, HOUR
 
 Features = dict[str, float | str | None]
+Row = tuple[float | str | None, ...]
+"""The values of `Features`, in the order of the catalogue."""
 
 _NOTHING: Features = dict.fromkeys(NAMES)
 SATURDAY = 5

@@ -44,6 +44,21 @@ class _Scratch(threading.local):
         self.right = np.empty(trees, np.bool_)
 
 
+class _Chunk:
+    """Buffers of one call over many rows: an ensemble's temporaries would cost more than its comparisons."""
+
+    def __init__(self, trees: int, inputs: int) -> None:
+        shape = (_CHUNK, trees)
+        row = np.arange(_CHUNK, dtype=np.intp)[:, None] * inputs
+        self.parts: tuple[NDArray[Any], ...] = (
+            np.empty(shape, np.intp),
+            np.empty(shape, np.float32),
+            np.empty(shape, np.float32),
+            np.empty(shape, np.bool_),
+            row,
+        )
+
+
 class Walker:
     """Finds the leaf of every tree for a row. Re-entrant across threads and coroutines."""
 
@@ -78,15 +93,28 @@ class Walker:
     def leaves_of_rows(self, vectors: Singles) -> Indices:
         """Leaf positions (rows, trees) of vectors (rows, inputs), equal to `leaves` of each."""
         result = np.empty((len(vectors), self.trees), np.intp)
+        buffers = _Chunk(self.trees, vectors.shape[1])
         for start in range(0, len(vectors), _CHUNK):
-            chunk = np.ascontiguousarray(vectors[start : start + _CHUNK])
-            offset = np.arange(len(chunk), dtype=np.intp)[:, None] * chunk.shape[1]
-            position = np.broadcast_to(np.arange(self.trees, dtype=np.intp), (len(chunk), self.trees))
-            for level in self._levels:
-                value = chunk.ravel().take(level.feature.take(position) + offset)
-                position = position * 2 + self._compare(value, level.threshold.take(position))
-            result[start : start + _CHUNK] = position
+            self._walk(np.ascontiguousarray(vectors[start : start + _CHUNK]), result[start : start + _CHUNK], buffers)
         return result
+
+    def _walk(self, vectors: Singles, position: Indices, buffers: _Chunk) -> None:
+        """As `leaves`, for the rows of a chunk side by side; `position` (rows, trees) is filled."""
+        indices, value, threshold, right, row = (each[: len(vectors)] for each in buffers.parts)
+        flat = vectors.ravel()
+        top = self._levels[0]
+        np.add(top.feature, row, indices)
+        flat.take(indices, None, value, "clip")
+        self._compare(value, top.threshold, right)
+        np.add(self._second, right, position)
+        for level in self._levels[1:]:
+            level.take_feature(position, None, indices, "clip")
+            np.add(indices, row, indices)
+            flat.take(indices, None, value, "clip")
+            level.take_threshold(position, None, threshold, "clip")
+            self._compare(value, threshold, right)
+            np.add(position, position, position)
+            np.add(position, right, position)
 
 
 def depth_of(feature: NDArray[Any]) -> int:
