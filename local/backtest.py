@@ -126,11 +126,9 @@ def _of_table(table: FeatureTable, names: Sequence[str]) -> pl.DataFrame:
 
 def _read_rules(path: Path) -> RuleSet:
     try:
-        return RuleSet.load(path.read_bytes())
+        return RuleSet.load(path.read_bytes(), file=str(path))
     except OSError as error:
         raise RuleError(f"{path}: cannot be read: {error.strerror}") from error
-    except RuleError as error:
-        raise RuleError(f"{path}: {str(error).removeprefix(f'{FILE}: ')}") from None
 
 
 def print_backtest(found: Backtest) -> None:

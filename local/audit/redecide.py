@@ -19,7 +19,7 @@ from assay.features.rates import Rates
 from assay.features.transaction import Login, Transaction
 from assay.labels.ports import Standing, TokenKind
 from assay.ports import DecisionRecord, StoredDecision
-from assay.release import Release, load_trusted_keys, open_release
+from assay.release import Release, open_release
 from assay.schemas.base import FeatureValue
 from assay.schemas.event import TRANSACTION_SCORED
 from assay.schemas.stages import StandInUsage
@@ -30,6 +30,7 @@ from functions.orchestrator.case import DENY_LIST, PROFILE
 from functions.orchestrator.intake import Submission, read_transaction
 from functions.orchestrator.pipeline import Pipeline, Settings
 from local.audit.records import find
+from local.champion import trusted_keys
 from local.inline_stages import inline_stages
 from local.places import Places
 
@@ -123,8 +124,7 @@ def run(places: Places, transaction: str, client: str | None, as_json: bool) -> 
 def recorded_release(places: Places, record: Record) -> Release:
     """The release that decided, verified. Raises `ReleaseError`, also when it is another one under the same name."""
     recorded = _event(record).verdict.release
-    trusted = load_trusted_keys(places.models / "keys", places.keys)
-    release = open_release(places.releases / recorded.version, trusted)
+    release = open_release(places.releases / recorded.version, trusted_keys(places))
     if release.hash != recorded.hash:
         raise ReleaseError(f"{recorded.version}: has the hash {release.hash}; {recorded.hash} decided")
     return release

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from local.champion import open_champion
 from local.commands.options import DataDir, ModelsDir, clear_errors
 from local.places import MODELS, Places
 
@@ -22,6 +21,7 @@ def alerts_check(
 ) -> None:
     """Say what is wrong with alerts.yaml, secrets and rules included. Example: assay alerts check alerts.yaml"""
     from local.alerts import check
+    from local.champion import open_champion
 
     with clear_errors():
         typer.echo(check(file or data_dir / "alerts.yaml", open_champion(Places(data_dir, models))))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from local.champion import open_champion
 from local.commands.options import AsJson, DataDir, ModelsDir, clear_errors
 from local.places import MODELS, Places
 
@@ -43,6 +42,7 @@ def drift(
     from assay.intelligence.drift_report import DriftReport
     from assay.intelligence.reports import DRIFT
     from local import looks
+    from local.champion import open_champion
     from local.drift import show
 
     _only_one(record, archive, until, labels)
@@ -73,6 +73,7 @@ def patterns(
     from assay.intelligence.patterns_report import PatternReport
     from assay.intelligence.reports import PATTERNS
     from local import looks
+    from local.champion import open_champion
     from local.patterns import show
 
     _only_one(record, archive, until, labels)

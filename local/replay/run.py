@@ -86,7 +86,7 @@ def replay(
     with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
         bar = progress.add_task("", total=limit or _rows_of(file))
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's idle threads would spin on this process's core
-        with get_context("spawn").Pool(1, open_scorer, (places.models, places.keys)) as scorer:
+        with get_context("spawn").Pool(1, open_scorer, (places,)) as scorer:
             waiting: list[tuple[Batch, Any]] = []
             for batch in _batches(read_transactions(file, mapping, rates), reading, limit):
                 waiting.append((batch, scorer.apply_async(score, (batch.rows,))))

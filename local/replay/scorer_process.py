@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 
 from assay.features.direct import Row
-from assay.release import load_trusted_keys, open_release
-from assay.release.registry import champion
+from local.champion import open_champion
+from local.places import Places
 from local.replay.scoring import BatchScorer
 
 _scorer: BatchScorer
 
 
-def open_scorer(models: Path, keys: Path) -> None:
-    """Opens the champion of the models folder, once; `keys` are trusted too."""
+def open_scorer(places: Places) -> None:
+    """Opens the champion, once."""
     global _scorer
-    releases = models / "releases"
-    _scorer = BatchScorer(open_release(releases / champion(releases), load_trusted_keys(models / "keys", keys)))
+    _scorer = BatchScorer(open_champion(places))
 
 
 def score(rows: list[Row]) -> pl.DataFrame:

@@ -38,7 +38,6 @@ class Rates:
         self.base_currency = base_currency
         self.as_of = as_of
         self._rates = {**rates, base_currency: _ONE}
-        self._scaled = {currency: _EXACT.multiply(rate, SCALE) for currency, rate in self._rates.items()}
 
     @classmethod
     def load(cls, text: str | bytes) -> Self:
@@ -67,7 +66,5 @@ class Rates:
         A float counts as its shortest spelling: 0.1 is 0.1.
         """
         exact = amount if isinstance(amount, Decimal) else Decimal(repr(float(amount)))
-        rate = self._scaled.get(currency)
-        if rate is None or not exact.is_finite():
-            return None
-        return int(_EXACT.multiply(exact, rate).to_integral_value(ROUND_HALF_EVEN))
+        value = self.to_base(exact, currency)
+        return None if value is None else int(_EXACT.multiply(value, SCALE).to_integral_value(ROUND_HALF_EVEN))

@@ -65,12 +65,12 @@ class RuleSet:
         self._tests: tuple[Test, ...] = tuple(rule.test for rule in self.rules)
 
     @classmethod
-    def load(cls, text: str | bytes, evidence: Mapping[str, float] | None = None) -> Self:
+    def load(cls, text: str | bytes, evidence: Mapping[str, float] | None = None, file: str = FILE) -> Self:
         """The rules of a file, with the measured weight of evidence per rule id (log-odds; other ids are ignored).
 
-        RuleError names the rule and the place of whatever must not be served.
+        RuleError names the file, the rule and the place of whatever must not be served.
         """
-        document = validated(RulesDocument, load_mapping(text, RuleError, FILE), RuleError, FILE)
+        document = validated(RulesDocument, load_mapping(text, RuleError, file), RuleError, file)
         weights = evidence or {}
         rules: list[Rule] = []
         for position, entry in enumerate(document.rules):
@@ -78,7 +78,7 @@ class RuleSet:
                 rule = _rule(entry, weights.get(entry.id, 0.0))
                 _check_new(rule, rules)
             except RuleError as problem:
-                raise RuleError(f"{FILE}: rules[{position}] ({entry.id}): {problem}") from None
+                raise RuleError(f"{file}: rules[{position}] ({entry.id}): {problem}") from None
             rules.append(rule)
         return cls(document.version, document.escalation, rules)
 
